@@ -67,6 +67,31 @@ fn monitor_report_and_export_read_an_imported_run() {
     }
 }
 
+/// Two runs in one monitor, and in one snapshot; what cannot be shown together is bad input.
+#[test]
+fn the_monitor_shows_two_imported_runs_together() {
+    let scratch = Scratch::new("import-two");
+    log(&scratch);
+    for name in ["fp16", "bf16"] {
+        let out = format!("runs/{name}");
+        let imported = scratch.run(&["import", "job.log", "--out", &out]);
+        assert!(imported.status.success(), "{}", stderr(&imported));
+    }
+    let shown = scratch.run(&["monitor", "runs/fp16", "runs/bf16", "--snapshot"]);
+    let screen = stdout(&shown);
+    assert!(shown.status.success(), "{}", stderr(&shown));
+    assert!(screen.starts_with(" fp16 + bf16\n"), "{screen}");
+    assert!(screen.contains("2/2 runs"), "{screen}");
+    let refused = |paths: &[&str]| {
+        let refused = scratch.run(&[&["monitor"], paths, &["--snapshot"]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        stderr(&refused)
+    };
+    assert!(refused(&["runs/fp16", "runs/fp16/"]).contains("is there twice"));
+    assert!(refused(&["runs"]).contains("such as `runs/bf16`"));
+    assert!(refused(&["runs/fp16", "runs/none"]).contains("`runs/none` is not there"));
+}
+
 #[test]
 fn a_list_decides_and_a_bad_one_is_named() {
     let scratch = Scratch::new("import-list");

@@ -1,6 +1,7 @@
 //! The monitor without a terminal: events in, cells out. The terminal, the snapshot and the tests all drive it.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use ratatui::{
     buffer::Buffer,
@@ -24,6 +25,20 @@ pub(crate) struct App {
     depth: Depth,
     /// Whether the terminal shows ASCII only.
     pub(crate) ascii: bool,
+}
+
+/// A file that was written, and what is to be told of it.
+pub(crate) struct Written {
+    file: PathBuf,
+    pub(crate) note: Option<String>,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wrote {}", self.file.display())?;
+        let note = self.note.as_ref();
+        note.map_or(Ok(()), |note| write!(f, "; {note}"))
+    }
 }
 
 impl App {
@@ -87,7 +102,7 @@ impl App {
     }
 
     /// Writes the file that `:export` asked for; what was written, or what kept it from being written.
-    pub(crate) fn write_export(&mut self, area: Rect) -> Result<Option<String>, MonitorError> {
+    pub(crate) fn write_export(&mut self, area: Rect) -> Result<Option<Written>, MonitorError> {
         let Some(file) = self.screen.export.take() else {
             return Ok(None);
         };
@@ -99,8 +114,8 @@ impl App {
             Format::Csv => self.table(&file)?,
             Format::Svg | Format::Png | Format::Text => Vec::new(),
         };
-        export::write(&file, format, &buffer, &table)?;
-        Ok(Some(format!("wrote {}", file.display())))
+        let note = export::write(&file, format, &buffer, &table)?;
+        Ok(Some(Written { file, note }))
     }
 
     /// Makes ready all that a screen of this size shows, whatever it takes.

@@ -74,6 +74,17 @@ pub(crate) fn row(number: &str) -> Result<Option<usize>, String> {
     Ok(Some(place))
 }
 
+/// Names divided by commas or blanks; where names hold blanks themselves, as those of imported signals may, by commas alone.
+pub(crate) fn names(text: &str, known: impl Fn(&str) -> bool) -> Vec<&str> {
+    let is_name = |name: &&str| !name.is_empty();
+    let by_commas = text.split(',').map(str::trim).filter(is_name);
+    let by_commas: Vec<&str> = by_commas.collect();
+    if by_commas.iter().all(|name| known(name)) {
+        return by_commas;
+    }
+    text.split([',', ' ']).filter(is_name).collect()
+}
+
 /// One of some words, or what is wrong with it.
 pub(crate) fn one_of<T>(
     word: &str,

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 /// Why the monitor could not start or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
-    /// The directory holds neither a sweep nor a run.
-    #[error(
-        "`{}` holds neither a sweep (`sweep.json`) nor a run (`run.toml` or `manifest.json`); \
-         give the directory that `sweep run` or `train` wrote to",
-        path.display()
-    )]
+    /// There is neither a sweep nor a run.
+    #[error("`{}` {}", path.display(), what(path, inside))]
     Neither {
-        /// The directory.
+        /// What was to be shown.
         path: PathBuf,
+        /// Sweeps and runs in it, one after the other.
+        inside: Vec<PathBuf>,
     },
     /// Of several directories two are the same, or one lies in the other.
     #[error("`{}` {}", path.display(), within(path, other))]
@@ -56,6 +54,25 @@ pub enum MonitorError {
     /// The terminal refused.
     #[error("cannot draw on the terminal: {0}")]
     Terminal(#[from] std::io::Error),
+}
+
+/// What there is instead, and what would be right.
+fn what(path: &Path, inside: &[PathBuf]) -> String {
+    let found = match path.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is not there".to_owned(),
+        Err(error) => format!("cannot be read: {error}"),
+        Ok(found) if !found.is_dir() => "is no directory".to_owned(),
+        Ok(_) => "holds neither a sweep (`sweep.json`) nor a run (`run.toml` or `manifest.json`)"
+            .to_owned(),
+    };
+    match inside.first() {
+        Some(first) => format!(
+            "{found} itself, but {} of them, such as `{}`: name those to be shown, and several are shown together",
+            inside.len(),
+            first.display()
+        ),
+        None => format!("{found}; give the directory that `sweep run` or `train` wrote to"),
+    }
 }
 
 fn within(path: &Path, other: &Path) -> String {

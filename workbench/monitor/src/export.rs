@@ -34,20 +34,26 @@ pub(crate) fn check(file: &str) -> Result<Format, String> {
     }
 }
 
-/// Writes a screen, or a table where that is asked for, whole or not at all.
+/// Writes a screen, or a table where that is asked for, whole or not at all. What is to be told of the file.
 pub(crate) fn write(
     file: &Path,
     format: Format,
     screen: &Buffer,
     table: &[Vec<String>],
-) -> Result<(), MonitorError> {
+) -> Result<Option<String>, MonitorError> {
+    let mut note = None;
     let bytes = match format {
         Format::Svg => svg(screen).into_bytes(),
-        Format::Png => workbench_picture::png(&svg(screen))?,
+        Format::Png => {
+            let picture = workbench_picture::png(&svg(screen))?;
+            note = picture.note();
+            picture.bytes
+        }
         Format::Text => plain(screen).into_bytes(),
         Format::Csv => csv(table).into_bytes(),
     };
-    Ok(logs::output::write(file, &bytes)?)
+    logs::output::write(file, &bytes)?;
+    Ok(note)
 }
 
 /// Values with commas, quotes or line ends are quoted (RFC 4180).

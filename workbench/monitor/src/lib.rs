@@ -10,6 +10,7 @@
 //! `prompt` is the line in which `command`s are typed · `draw` puts all that into cells · `app` holds them together without a terminal, `terminal` gives it one, and `export`
 //! writes it to files.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -106,7 +107,11 @@ pub fn snapshot(
     let depth = Some(Depth::Mono);
     let mut app = open(dir, Options { depth, ..options })?;
     set(&mut app, options.settings)?;
-    app.write_export(Rect::new(0, 0, width, height))?;
+    let written = app.write_export(Rect::new(0, 0, width, height))?;
+    if let Some(done) = written.filter(|done| done.note.is_some()) {
+        // Standard output is the screen alone. There is nowhere to report an error to.
+        let _ = std::io::stderr().write_all(format!("{done}\n").as_bytes());
+    }
     Ok(app.text(width, height))
 }
 

@@ -71,6 +71,25 @@ pub(crate) fn tick(value: f64, step: f64) -> String {
     }
 }
 
+/// A label of a value in so many cells: decimals are cut, and never a digit before the point, a suffix or an exponent, without
+/// which it would be the label of another value.
+pub(crate) fn fitted(label: &str, value: f64, room: usize) -> String {
+    if label.len() <= room {
+        return label.to_owned();
+    }
+    let is_letter = |letter: char| letter.is_ascii_alphabetic();
+    let (digits, suffix) = label.split_at(label.find(is_letter).unwrap_or(label.len()));
+    let whole = digits.find('.').unwrap_or(digits.len());
+    let left = room.saturating_sub(suffix.len());
+    if let Some(cut) = digits.get(..left).filter(|_| whole <= left) {
+        return format!("{}{suffix}", cut.trim_end_matches('.'));
+    }
+    let short = format!("{value:.0e}");
+    Some(short)
+        .filter(|short| short.len() <= room)
+        .unwrap_or_default()
+}
+
 /// Round values (1, 2 or 5 times a power of ten apart) inside `low..=high`, about `wanted` of them, and
 /// their distance.
 pub(crate) fn linear_ticks(low: f64, high: f64, wanted: usize) -> (Vec<f64>, f64) {
@@ -147,6 +166,18 @@ fn short(value: f64) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// `2000000e300` was labelled 200000, and 1.0000e-4 was labelled 1.0000.
+    #[test]
+    fn a_label_that_is_cut_is_not_that_of_another_value() {
+        assert_eq!(fitted("0.123", 0.123, 6), "0.123");
+        assert_eq!(fitted("3.0001234", 3.000_123_4, 6), "3.0001");
+        assert_eq!(fitted("1.00004e-4", 1.00004e-4, 6), "1.0e-4");
+        assert_eq!(fitted("123.4567k", 123_456.7, 6), "123.4k");
+        assert_eq!(fitted(&format!("5{}", "0".repeat(300)), 5e300, 6), "5e300");
+        assert_eq!(fitted("1.5e-300", 1.5e-300, 6), "1e-300");
+        assert_eq!(fitted("-12345678", -12_345_678.0, 3), "");
+    }
 
     #[test]
     fn compact_keeps_four_digits_and_names_the_non_finite() {

@@ -1,5 +1,7 @@
 //! Small drawing helpers that every part of the screen uses.
 
+use std::collections::BTreeSet;
+
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -124,6 +126,63 @@ pub(crate) fn cut_middle(text: &str, width: u16) -> String {
     let mut starts = text.char_indices().map(|(start, _)| start);
     let end = &text[starts.find(fits).unwrap_or(text.len())..];
     cut(text, width - columns(end) as u16) + end
+}
+
+/// Names cut to a width so that as many as can be stay apart: in the middle or at the end of what all do not begin with, or of all,
+/// or at the front; the first of these that does best. What fits is not cut.
+pub(crate) fn shortened(names: &[&str], width: u16) -> Vec<String> {
+    let fits = |name: &&str| Line::raw(*name).width() <= usize::from(width);
+    if names.iter().all(fits) {
+        return names.iter().map(|name| (*name).to_owned()).collect();
+    }
+    let shared = shared_front(names);
+    let ways: [&dyn Fn(&str) -> String; 5] = [
+        &|name| cut_middle(&name[shared..], width),
+        &|name| cut_middle(name, width),
+        &|name| cut(&name[shared..], width),
+        &|name| cut_front(name, width),
+        &|name| cut(name, width),
+    ];
+    let mut best = (0, Vec::new());
+    for way in ways {
+        let short: Vec<String> = names.iter().map(|name| way(name)).collect();
+        let distinct = short.iter().collect::<BTreeSet<_>>().len();
+        if distinct > best.0 {
+            best = (distinct, short);
+        }
+    }
+    best.1
+}
+
+/// Bytes of what all names begin with, of which each goes on behind it: whole words where these are words, so that no number is
+/// cut.
+fn shared_front(names: &[&str]) -> usize {
+    let Some((first, others)) = names.split_first() else {
+        return 0;
+    };
+    let starts = first.char_indices().map(|(start, _)| start);
+    let all = |end: &usize| {
+        let front = &first[..*end];
+        others
+            .iter()
+            .all(|name| name.starts_with(front) && name.len() > *end)
+    };
+    let shared = starts.take_while(all).last().unwrap_or(0);
+    let word = first[..shared].rfind([' ', '-', '_', '/', '=', ',']);
+    word.map_or(shared, |separator| separator + 1)
+}
+
+/// Text cut to a width at its front.
+fn cut_front(text: &str, width: u16) -> String {
+    let columns = |text: &str| Line::raw(text).width();
+    if columns(text) <= usize::from(width) {
+        return text.into();
+    }
+    let fits = |from: &usize| columns(&text[*from..]) < usize::from(width);
+    let mut starts = text.char_indices().map(|(start, _)| start);
+    let end = &text[starts.find(fits).unwrap_or(text.len())..];
+    let mark = if width > 0 { "…" } else { "" };
+    format!("{mark}{end}")
 }
 
 /// A bar, `share` of its width heavy, the rest light.

@@ -24,18 +24,38 @@ pub(crate) fn open(paths: &[&Path], forks: &[PathBuf]) -> Result<Box<dyn Source>
 }
 
 fn alone(dir: &Path) -> Result<Box<dyn Source>, MonitorError> {
+    match kind(dir) {
+        Some(Kind::Sweep) => Ok(Box::new(sweep::SweepSource::open(dir)?)),
+        Some(Kind::Run) => Ok(Box::new(run::RunSource::open(dir)?)),
+        None => {
+            // What cannot be listed holds nothing that could be named.
+            let entries = dir.read_dir().into_iter().flatten().flatten();
+            let entries = entries.map(|entry| entry.path());
+            let mut inside: Vec<PathBuf> = entries.filter(|path| kind(path).is_some()).collect();
+            inside.sort();
+            Err(MonitorError::Neither {
+                path: PathBuf::from(dir),
+                inside,
+            })
+        }
+    }
+}
+
+enum Kind {
+    Sweep,
+    Run,
+}
+
+/// What a directory holds, by its files.
+fn kind(dir: &Path) -> Option<Kind> {
     let has = |name: &str| dir.join(name).exists();
+    let run = ["run.toml", "manifest.json", "summary.json", "events.jsonl"];
     if has(logs::output::SWEEP_FILE) {
-        Ok(Box::new(sweep::SweepSource::open(dir)?))
-    } else if ["run.toml", "manifest.json", "summary.json", "events.jsonl"]
-        .into_iter()
-        .any(has)
-    {
-        Ok(Box::new(run::RunSource::open(dir)?))
+        Some(Kind::Sweep)
+    } else if run.into_iter().any(has) {
+        Some(Kind::Run)
     } else {
-        Err(MonitorError::Neither {
-            path: PathBuf::from(dir),
-        })
+        None
     }
 }
 

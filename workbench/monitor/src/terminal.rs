@@ -160,7 +160,7 @@ impl Session {
         let size = self.terminal.size()?;
         match app.write_export(Rect::new(0, 0, size.width, size.height)) {
             Ok(None) => return Self::copy(app),
-            Ok(Some(done)) => app.screen.note = done,
+            Ok(Some(done)) => app.screen.note = done.to_string(),
             Err(error) => app.screen.note = format!("error: {error}"),
         }
         Ok(true)

@@ -1,17 +1,23 @@
 //! Figures and screens as files: SVG as it was drawn, or PNG where the file's name says so.
 //!
-//! The letters of a PNG are those of fonts in this crate, so that the same drawing gives the same bytes on every machine
+//! The letters of a PNG are those of fonts in this crate, so that the same drawing gives the same bytes on every machine; only
+//! letters that these lack (Chinese ones, say) are taken from a font of the machine, and where it has none, that is told
 //! (docs/decisions/0025-pictures-as-png.md).
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::{Database, Source};
 use resvg::usvg::{self, Options, Tree};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
+mod system;
+
 /// Pixels of a PNG per CSS pixel of the drawing: sharp on a screen of twice the usual resolution, and on paper.
 const SCALE: f32 = 2.0;
+/// What stands for a letter that no font has; `DejaVu` has it.
+const BOX: &str = "□";
 /// Most pixels, of four bytes each: half a gigabyte.
 const MOST: f32 = 134_217_728.0;
 
@@ -36,6 +42,34 @@ pub enum PictureError {
     Encode(String),
 }
 
+/// The content of a file with a drawing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Letters for which no font was found: empty boxes in a PNG.
+    pub missing: BTreeSet<char>,
+}
+
+impl Picture {
+    /// What to tell whoever asked for the file; nothing where all letters are there.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        const NAMED: usize = 12;
+        let named: String = self.missing.iter().take(NAMED).collect();
+        let more = if self.missing.len() > NAMED {
+            "…"
+        } else {
+            ""
+        };
+        (!self.missing.is_empty()).then(|| {
+            format!(
+                "no font of this machine has {named}{more}: empty boxes in the PNG; a name that ends in .svg keeps the letters"
+            )
+        })
+    }
+}
+
 /// Whether a file's name asks for a PNG.
 #[must_use]
 pub fn is_png(file: &Path) -> bool {
@@ -43,23 +77,29 @@ pub fn is_png(file: &Path) -> bool {
     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
 }
 
-/// The bytes of a drawing for a file of this name: a PNG where it ends in `.png`, else the SVG itself.
-pub fn for_file(file: &Path, svg: String) -> Result<Vec<u8>, PictureError> {
+/// A drawing for a file of this name: a PNG where it ends in `.png`, else the SVG itself.
+pub fn for_file(file: &Path, svg: String) -> Result<Picture, PictureError> {
     if is_png(file) {
         png(&svg)
     } else {
-        Ok(svg.into_bytes())
+        Ok(Picture {
+            bytes: svg.into_bytes(),
+            missing: BTreeSet::new(),
+        })
     }
 }
 
 /// An SVG as a PNG of twice its size in CSS pixels. Rules for dark screens are left out: a PNG cannot ask its reader.
-pub fn png(svg: &str) -> Result<Vec<u8>, PictureError> {
+pub fn png(svg: &str) -> Result<Picture, PictureError> {
+    let (fonts, missing) = fonts_for(svg);
     let options = Options {
         font_family: "DejaVu Sans".to_owned(),
-        fontdb: fonts(),
+        fontdb: fonts,
         ..Options::default()
     };
-    let tree = Tree::from_str(svg, &options)?;
+    // One letter without a font would leave all behind it in its text without one, too.
+    let boxed = (!missing.is_empty()).then(|| svg.replace(|letter| missing.contains(&letter), BOX));
+    let tree = Tree::from_str(boxed.as_deref().unwrap_or(svg), &options)?;
     let (width, height) = (
         (tree.size().width() * SCALE).ceil(),
         (tree.size().height() * SCALE).ceil(),
@@ -78,10 +118,25 @@ pub fn png(svg: &str) -> Result<Vec<u8>, PictureError> {
         &mut pixels.as_mut(),
     );
     let encoded = pixels.encode_png();
-    encoded.map_err(|error| PictureError::Encode(error.to_string()))
+    Ok(Picture {
+        bytes: encoded.map_err(|error| PictureError::Encode(error.to_string()))?,
+        missing,
+    })
 }
 
-/// `DejaVu` Sans and Sans Mono, and nothing that the machine has.
+/// Fonts for all letters of a drawing, and the letters that no font has.
+fn fonts_for(svg: &str) -> (Arc<Database>, BTreeSet<char>) {
+    let mut fonts = fonts();
+    let drawn = |letter: &char| !letter.is_ascii() && !letter.is_whitespace();
+    let letters: BTreeSet<char> = svg.chars().filter(drawn).collect();
+    let lacks = |letter: &char| {
+        !system::any_has(&fonts, *letter) && !system::add(*letter, &mut fonts, system::fonts())
+    };
+    let missing = letters.into_iter().filter(lacks).collect();
+    (fonts, missing)
+}
+
+/// `DejaVu` Sans and Sans Mono.
 fn fonts() -> Arc<Database> {
     static FONTS: OnceLock<Arc<Database>> = OnceLock::new();
     let load = || {
@@ -106,7 +161,7 @@ mod tests {
     use super::*;
 
     fn pixels(svg: &str) -> Pixmap {
-        Pixmap::decode_png(&png(svg).unwrap()).unwrap()
+        Pixmap::decode_png(&png(svg).unwrap().bytes).unwrap()
     }
 
     /// Pixels that are not white.
@@ -157,6 +212,20 @@ mod tests {
         assert_eq!(png(&svg).unwrap(), png(&svg).unwrap());
     }
 
+    /// An empty box for a letter is no surprise: which ones there are is told, each once.
+    #[test]
+    fn letters_that_no_font_has_are_told() {
+        // Two of a plane that is left to private use: no font has letters there.
+        let text = "<text x=\"2\" y=\"20\">\u{10fffd}a\u{10fffc}\u{10fffd}</text>";
+        let picture = png(&drawing(text)).unwrap();
+        assert_eq!(picture.missing, ['\u{10fffc}', '\u{10fffd}'].into());
+        assert!(picture.note().unwrap().contains("no font of this machine"));
+        let boxes = drawing("<text x=\"2\" y=\"20\">□a□□</text>");
+        assert_eq!(picture.bytes, png(&boxes).unwrap().bytes);
+        let whole = png(&drawing("<text x=\"2\" y=\"20\">loss β₂</text>"));
+        assert_eq!(whole.unwrap().note(), None);
+    }
+
     /// The standalone figures carry rules for readers with dark screens.
     #[test]
     fn rules_for_dark_screens_change_nothing() {
@@ -170,7 +239,7 @@ mod tests {
     #[test]
     fn the_name_of_the_file_decides() {
         let svg = drawing("");
-        let of = |name: &str| for_file(Path::new(name), svg.clone()).unwrap();
+        let of = |name: &str| for_file(Path::new(name), svg.clone()).unwrap().bytes;
         assert!(of("a.PNG").starts_with(b"\x89PNG\r\n"));
         assert_eq!(of("a.svg"), svg.as_bytes());
         assert_eq!(of("png"), svg.as_bytes());

@@ -56,6 +56,23 @@ fn a_cut_in_the_middle_keeps_both_ends() {
     assert_eq!(cut_middle("abc", 0), "");
 }
 
+/// Names are cut where what is left still tells them apart.
+#[test]
+fn names_are_shortened_so_that_they_stay_apart() {
+    let of = |names: &[&str], width| shortened(names, width);
+    assert_eq!(of(&["ab", "cd"], 4), ["ab", "cd"]);
+    assert_eq!(
+        of(&["deepnorm-lr-0.001-x", "deepnorm-lr-0.003-x"], 9),
+        ["0.001-x", "0.003-x"]
+    );
+    assert_eq!(of(&["warm-a-end", "warm-b-end"], 5), ["a-end", "b-end"]);
+    assert_eq!(of(&["to-0.001-x", "to-0.003-x"], 7), ["0.001-x", "0.003-x"]);
+    assert_eq!(of(&["xa-long-end", "yb-long-end"], 4), ["x…nd", "y…nd"]);
+    assert_eq!(of(&["深度學習甲", "深度學習乙"], 4), ["甲", "乙"]);
+    assert_eq!(of(&["ab", "cd"], 0), ["", ""]);
+    assert!(of(&[], 3).is_empty());
+}
+
 #[test]
 fn a_bar_is_as_full_as_its_share() {
     let bar = |share| {

@@ -46,6 +46,8 @@ struct Curves {
     choices: CurveChoices,
     /// The charts from the first to the last.
     panels: Vec<Panel>,
+    /// Whether somebody chose their signals, or it is known that those at first are recorded.
+    settled: bool,
     /// The panel whose signal keys change, where all panels are on the screen; else the one that is.
     active: usize,
     page: usize,
@@ -63,6 +65,8 @@ struct Curves {
     selection: Option<Selection>,
     names: Names,
     run: Label,
+    /// Whether nothing more is recorded.
+    ended: bool,
 }
 
 /// The charts of one signal, by name: the list of signals may grow meanwhile.
@@ -131,6 +135,7 @@ impl Default for Curves {
         Self {
             choices: CurveChoices::default(),
             panels: FIRST.map(Panel::of).into(),
+            settled: false,
             active: 1,
             page: 0,
             focus: (0, 0),
@@ -142,6 +147,7 @@ impl Default for Curves {
             selection: None,
             names: Names::default(),
             run: Label::default(),
+            ended: false,
         }
     }
 }
@@ -197,8 +203,10 @@ impl Keys for Curves {
 impl Pane for Curves {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
+        self.settle(shared);
         self.names = Names::of(shared, !self.choices.grouped);
         self.run = shared.label(shared.cursor);
+        self.ended = shared.ended();
         self.focus = (shared.cursor, shared.arm(shared.cursor));
         let mut facets = self.faceted.facets(shared);
         self.plan = self.plan(place, &facets);
@@ -296,6 +304,7 @@ impl Curves {
             names: charted.names.as_ref().unwrap_or(&self.names),
             focus: self.focus,
             crowded: charted.crowded,
+            ended: self.ended,
             active: panel == self.active() && self.is_marked(),
         })
     }
@@ -340,6 +349,26 @@ impl Curves {
         panel.share_axes();
     }
 
+    /// Runs that were imported may lack what panels show at first: then these show the next signals that there are.
+    fn settle(&mut self, shared: &Shared) {
+        if self.settled || shared.signals.is_empty() {
+            return;
+        }
+        self.settled = true;
+        let there = |signal: &&str| shared.signals.iter().any(|known| known == signal);
+        if self.signals() != FIRST.join(",") || FIRST.iter().all(there) {
+            return;
+        }
+        let others = shared.signals.iter().map(String::as_str);
+        let mut others: Vec<&str> = others.filter(|signal| !FIRST.contains(signal)).collect();
+        // What is a loss by its name first.
+        others.sort_by_key(|signal| !signal.ends_with("loss"));
+        let shown = FIRST.into_iter().filter(there).chain(others);
+        let shown: Vec<&str> = shown.take(FIRST.len()).collect();
+        self.panels = shown.into_iter().map(Panel::of).collect();
+        self.active = self.panels.len() - 1;
+    }
+
     /// The panel that keys change.
     fn active(&self) -> usize {
         if self.plan.panels.len() < self.panels.len() && !self.plan.areas.is_empty() {
@@ -362,7 +391,8 @@ impl Curves {
 
     /// Losses are linear at first, all else spans decades.
     fn is_log(&self, signal: &str) -> bool {
-        let first = signal != "loss" && !signal.ends_with("_loss");
+        // Imported runs have names like `val/loss`.
+        let first = !signal.ends_with("loss");
         first != self.turned.contains(signal)
     }
 

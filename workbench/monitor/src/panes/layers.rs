@@ -19,7 +19,7 @@ use crate::paint::hint;
 use crate::pane::{Act, Corner, Drag, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
 use crate::shared::{Label, Shared, turn};
-use crate::view::Revision;
+use crate::view::{Revision, ended};
 use heat::Heat;
 use profile::Profile;
 
@@ -58,6 +58,8 @@ struct Layers {
     plots: Vec<Rect>,
     selection: Option<(Position, Position)>,
     run: Label,
+    /// Whether nothing more comes of it.
+    ended: bool,
 }
 
 /// A signal, by name: the list of signals may grow meanwhile.
@@ -177,6 +179,8 @@ impl Pane for Layers {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         self.run = shared.label(shared.cursor);
+        let here = shared.run(shared.cursor);
+        self.ended = here.is_some_and(|run| ended(run.state));
         let areas = areas(place, self.maps.len());
         self.plots = areas.iter().map(|(area, _)| map::plot(*area)).collect();
         for (map, (area, _)) in self.maps.iter_mut().zip(areas) {
@@ -232,8 +236,10 @@ impl Pane for Layers {
             if map.heat.layers == 0 {
                 let text = if self.shown.is_some() {
                     "nothing in these steps; 0 shows all"
+                } else if self.ended {
+                    "this run recorded no such signal of its layers"
                 } else {
-                    "no per-layer signal recorded for this run yet"
+                    "no such signal of this run's layers yet"
                 };
                 hint(buffer, area, text, depth);
             } else {

@@ -136,6 +136,9 @@ impl Machine {
         let process = self.processes.get(&run);
         let process = process.zip(self.reading.as_ref());
         let place = shared.manifest(run).map(|manifest| {
+            if manifest.imported.is_some() {
+                return "elsewhere".to_owned();
+            }
             let threads = words::counted(manifest.threads as u64, "thread");
             format!("{} · {} · {threads}", manifest.host, manifest.device)
         });

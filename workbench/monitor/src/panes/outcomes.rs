@@ -123,7 +123,12 @@ impl Pane for Outcomes {
             )
         } else {
             let right = format!(" runs that {} · … some to come ", self.event);
-            (self.table.title(), right, self.table.shown())
+            let right = Some(right).filter(|_| !self.event.is_empty());
+            (
+                self.table.title(),
+                right.unwrap_or_default(),
+                self.table.shown(),
+            )
         };
         let title = vec![
             Span::styled(" Outcomes ", strong()),

@@ -27,6 +27,8 @@ struct Part {
     path: PathBuf,
     /// What sets the path apart from the others.
     name: String,
+    /// Why it could not be read at the last look.
+    problem: Option<String>,
     /// Number of its first run among all, and the settings of its runs with the path. Both are for good: a plan does not grow.
     first: usize,
     settings: Vec<Arc<Settings>>,
@@ -52,6 +54,7 @@ impl Joined {
             parts.push(Part {
                 source,
                 path: path.to_path_buf(),
+                problem: None,
                 name,
                 first,
                 settings,
@@ -140,7 +143,7 @@ fn view(parts: &[Part]) -> Sweep {
             .extend(runs.map(|(number, run)| part.run(number, run)));
         // They go on beside each other: the last one to end is waited for.
         all.eta = [all.eta, own.eta].into_iter().flatten().reduce(f64::max);
-        let warnings = own.warnings.iter();
+        let warnings = part.problem.iter().chain(&own.warnings);
         all.warnings
             .extend(warnings.map(|warning| format!("{}: {warning}", part.name)));
     }
@@ -150,8 +153,14 @@ fn view(parts: &[Part]) -> Sweep {
 impl Source for Joined {
     fn poll(&mut self) -> Result<bool, MonitorError> {
         let mut changed = false;
+        // What becomes of one of them is no reason to show none.
         for part in &mut self.parts {
-            changed |= part.source.poll()?;
+            let (news, problem) = match part.source.poll() {
+                Ok(news) => (news, None),
+                Err(error) => (false, Some(error.to_string())),
+            };
+            changed |= news || problem != part.problem;
+            part.problem = problem;
         }
         if changed {
             self.view = view(&self.parts);

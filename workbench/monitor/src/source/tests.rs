@@ -11,6 +11,7 @@ use crate::view::Branch;
 mod alarms;
 mod asked;
 mod grown;
+mod imported;
 mod joined;
 mod keys;
 mod moved;
@@ -155,6 +156,23 @@ fn other_directories_are_refused_with_what_would_be_right() {
         error.contains("neither a sweep (`sweep.json`) nor a run"),
         "{error}"
     );
+    let refused = |name: &str| {
+        let refused = open(&[&dir.path().join(name)], &[]).err().unwrap();
+        refused.to_string()
+    };
+    assert!(refused("none").contains("is not there"));
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    assert!(refused("file").contains("is no directory"));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
+        assert!(refused("loop").contains("cannot be read"));
+    }
+    run_of(&dir.path().join("many/b"), None, 1);
+    run_of(&dir.path().join("many/a"), None, 1);
+    let many = refused("many");
+    assert!(many.contains("but 2 of them, such as"), "{many}");
+    assert!(many.contains("many/a`: name those"), "{many}");
     std::fs::write(dir.path().join("sweep.json"), "{").unwrap();
     assert!(matches!(
         open(&[dir.path()], &[]),

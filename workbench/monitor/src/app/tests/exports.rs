@@ -16,7 +16,7 @@ fn csv(app: &mut App, name: &str, dir: &Path) -> Result<Vec<Vec<String>>, String
         assert!(!file.exists(), "a file was written all the same");
         error.to_string()
     })?;
-    assert!(written.unwrap().starts_with("wrote "));
+    assert!(written.unwrap().to_string().starts_with("wrote "));
     let text = std::fs::read_to_string(file).unwrap();
     let cells = |line: &str| line.split(',').map(str::to_owned).collect();
     Ok(text.lines().map(cells).collect())

@@ -209,6 +209,34 @@ fn every_arm_of_twenty_is_named_and_read_at_80x24() {
     );
 }
 
+/// Arms of long words: names are cut where they stay apart, and make room for themselves before anybody asks for values.
+#[test]
+fn long_names_stay_apart_at_80x24() {
+    let mut source = twenty(5);
+    for run in &mut source.sweep.runs {
+        let settings = std::sync::Arc::make_mut(&mut run.settings);
+        for (key, name) in [
+            ("model.num_heads", "positions-learned"),
+            ("optimizer.lr", "warm-up-then-cosine-to"),
+        ] {
+            let value = sweeps::card::label(&settings[key]);
+            settings.insert(key.to_owned(), format!("{name}-{value}-of-all").into());
+        }
+        let values: Vec<String> = settings.values().map(sweeps::card::label).collect();
+        run.arm = values.join(" ");
+    }
+    let mut app = shown(source, Depth::Mono);
+    app.screen.open(tab("curves"));
+    let screen = app.text(80, 24);
+    insta::assert_snapshot!(screen);
+    for rate in ["0.001", "0.003", "0.01", "0.03", "0.1"] {
+        let named = screen.matches(&format!("{rate}-of-all")).count();
+        assert!(named >= 4, "{rate} in\n{screen}");
+    }
+    app.screen.command("facets none").unwrap();
+    insta::assert_snapshot!("long_names_in_one_chart", app.text(80, 24));
+}
+
 /// Where twenty names have no room, the arm under the cursor has its name, and moving it brings every other one.
 #[test]
 fn the_arm_under_the_cursor_is_named_whatever_there_is_room_for() {

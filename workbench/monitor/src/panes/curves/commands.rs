@@ -68,10 +68,8 @@ impl Curves {
     }
 
     fn set_signals(&mut self, shared: &mut Shared, names: &str) -> Outcome {
-        let names: Vec<&str> = names
-            .split([',', ' '])
-            .filter(|name| !name.is_empty())
-            .collect();
+        let known = |name: &str| shared.signals.iter().any(|signal| signal == name);
+        let names = command::names(names, known);
         // Nothing is known of a sweep that has not begun.
         let unknown = names.iter().find(|name| {
             !shared.signals.is_empty() && shared.signals.iter().all(|signal| signal != *name)
@@ -86,6 +84,7 @@ impl Curves {
             return Err(format!("1 to {MOST_PANELS} signals have a panel each"));
         }
         self.panels = names.into_iter().map(Panel::of).collect();
+        self.settled = true;
         self.activate(self.panels.len() - 1);
         self.page = 0;
         Ok(())
@@ -120,12 +119,11 @@ impl Curves {
     }
 
     fn set_log(&mut self, _: &mut Shared, names: &str) -> Outcome {
-        let names: Vec<&str> = names
-            .split([',', ' '])
-            .filter(|name| !matches!(*name, "" | "none"))
-            .collect();
-        let shown =
-            |name: &&str| *name == "x" || self.panels.iter().any(|panel| panel.signal == *name);
+        let shown = |name: &str| {
+            let mut panels = self.panels.iter();
+            matches!(name, "x" | "none") || panels.any(|panel| panel.signal == name)
+        };
+        let names = command::names(names, shown);
         if let Some(name) = names.iter().find(|name| !shown(name)) {
             return Err(format!(
                 "no panel shows `{name}`; the panels show {}",

@@ -58,10 +58,11 @@ impl Curves {
             .filter(|part| !part.is_empty())
         {
             let words: Vec<&str> = part.split_whitespace().collect();
-            let (signal, low, high) = match *words.as_slice() {
-                [low, high] => (self.active_signal(), low, high),
-                [signal, low, high] => (signal.to_owned(), low, high),
-                _ => return Err(WANTED.to_owned()),
+            let (signal, low, high) = match words.as_slice() {
+                [low, high] => (self.active_signal(), *low, *high),
+                // A name may hold blanks.
+                [signal @ .., low, high] => (signal.join(" "), *low, *high),
+                [_] | [] => return Err(WANTED.to_owned()),
             };
             let shown: Vec<String> = self
                 .panels

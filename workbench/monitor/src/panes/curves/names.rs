@@ -13,7 +13,7 @@ use sweeps::overview::{Chosen, LookAxis, Looks};
 use super::chart::{Chart, Named};
 use crate::colour::{Depth, Ink, strong};
 use crate::number::compact;
-use crate::paint::{cut, cut_middle, line, put, put_right, row, rows};
+use crate::paint::{line, put, put_right, row, rows, shortened};
 use crate::shared::Shared;
 
 /// Names and looks of all arms and, where lines are runs, names of all runs.
@@ -174,22 +174,34 @@ impl Names {
         } else {
             MOST_VALUE
         };
-        let width = |brief: bool| {
-            let names = chart
-                .legend
-                .iter()
-                .map(|named| Line::raw(self.name(named, brief)).width());
-            names.max().unwrap_or(0) as u16 + value + 3
-        };
         let most = if area.width < NARROW {
             area.width * 2 / 5
         } else {
             area.width / 3
         };
-        if width(false) <= most {
-            width(false)
+        let (whole, brief) = (self.longest(chart, false), self.longest(chart, true));
+        if whole + value + MARK <= most {
+            whole + value + MARK
         } else {
-            width(true).min(most)
+            (brief + value + MARK).min(most)
+        }
+    }
+
+    /// Width of the longest name.
+    fn longest(&self, chart: &Chart, brief: bool) -> u16 {
+        let names = chart.legend.iter();
+        let widths = names.map(|named| Line::raw(self.name(named, brief)).width());
+        widths.max().unwrap_or(0) as u16
+    }
+
+    /// Width of the values beside names: none where names would be cut for values that nobody asked for.
+    fn value_room(&self, chart: &Chart, room: u16) -> u16 {
+        let value = value_width(chart);
+        let asked = chart.choices.cursor.is_some();
+        if asked || self.longest(chart, true) + value + MARK <= room {
+            value
+        } else {
+            0
         }
     }
 
@@ -200,17 +212,36 @@ impl Names {
             buffer,
             area,
             area.x,
-            &all.unwrap_or_else(|| self.axes(depth)),
+            &all.unwrap_or_else(|| self.axes(area.width, depth)),
         );
     }
 
-    fn axes(&self, depth: Depth) -> Line<'static> {
+    /// What colours and shades mean. Where the line has no room for that, its parts stand closer together, and then words are cut;
+    /// numbers never are, since a part of one is another.
+    fn axes(&self, room: u16, depth: Depth) -> Line<'static> {
+        let is_word = |value: &&String| value.parse::<f64>().is_err();
+        let values = self.axes.iter().flat_map(|(_, axis)| &axis.values);
+        let words = values.filter(is_word).count().max(1);
+        let room = usize::from(room);
+        let left = room.saturating_sub(self.axes_of((" · ", 0), depth).width());
+        let each = u16::try_from(left / words).unwrap_or(u16::MAX).max(2);
+        let ways = [("  ·  ", u16::MAX), (" · ", u16::MAX), (" · ", each)];
+        let mut lines = ways.map(|way| self.axes_of(way, depth)).into_iter();
+        let fits = lines.find(|line| line.width() <= room);
+        fits.unwrap_or_else(|| self.axes_of((" · ", each), depth))
+    }
+
+    /// The same with words of at most so many cells.
+    fn axes_of(&self, (between, most): (&'static str, u16), depth: Depth) -> Line<'static> {
         let mut spans = Vec::new();
         for (what, axis) in &self.axes {
             let key = words::last_part(&axis.key);
-            let gap = if spans.is_empty() { "" } else { "  ·  " };
+            let gap = if spans.is_empty() { "" } else { between };
             spans.push(Span::styled(format!("{gap}{what} {key}"), depth.dim()));
-            for (place, value) in axis.values.iter().enumerate() {
+            let values: Vec<&str> = axis.values.iter().map(String::as_str).collect();
+            let numbers = values.iter().all(|value| value.parse::<f64>().is_ok());
+            let most = if numbers { u16::MAX } else { most };
+            for (place, value) in shortened(&values, most).into_iter().enumerate() {
                 let ink = if *what == "shade" {
                     Ink {
                         colour: 7,
@@ -255,13 +286,16 @@ impl Names {
         let here = entries.iter().position(|(entry, _)| is_focus(*entry));
         let shown = window(entries.len(), usize::from(names.height), here.unwrap_or(0));
         let wanted: Vec<u16> = entries[shown.clone()].iter().map(|(_, row)| *row).collect();
-        let width = value_width(chart);
+        let width = self.value_room(chart, area.width);
+        let briefs: Vec<&str> = chart.legend.iter().map(|at| self.name(at, true)).collect();
+        let briefs = shortened(&briefs, area.width.saturating_sub(width + MARK));
         for ((entry, _), at) in entries[shown.clone()]
             .iter()
             .zip(spread(&wanted, names.height))
         {
             let place = row(names, names.y + at);
-            self.entry(&chart.legend[*entry], (place, width), depth, buffer);
+            let named = (&chart.legend[*entry], briefs[*entry].as_str());
+            self.entry(named, (place, width), depth, buffer);
             if is_focus(*entry) && entries.len() > 1 {
                 buffer.set_style(place.intersection(buffer.area), Modifier::BOLD);
                 put(buffer, place, place.x, "▸", depth.accent());
@@ -275,7 +309,14 @@ impl Names {
         }
     }
 
-    fn entry(&self, named: &Named, (area, width): (Rect, u16), depth: Depth, buffer: &mut Buffer) {
+    /// A name, whole where there is room, and its value.
+    fn entry(
+        &self,
+        (named, brief): (&Named, &str),
+        (area, width): (Rect, u16),
+        depth: Depth,
+        buffer: &mut Buffer,
+    ) {
         let style = if named.run.is_some() {
             strong().patch(depth.arm(self.ink(named.arm)))
         } else {
@@ -288,20 +329,17 @@ impl Names {
         };
         let x = put(buffer, area, area.x + 1, &format!("{mark} "), style);
         let room = (area.right().saturating_sub(width)).saturating_sub(x);
-        let name = Some(self.name(named, false))
-            .filter(|name| Line::raw(*name).width() <= usize::from(room));
-        let name = name.map_or_else(
-            || cut_middle(self.name(named, true), room),
-            |name| cut(name, room),
-        );
-        put(buffer, area, x, &name, style);
-        put_right(
-            buffer,
-            area,
-            area.right(),
-            &compact(named.value),
-            depth.dim(),
-        );
+        let whole = self.name(named, false);
+        let name = if Line::raw(whole).width() <= usize::from(room) {
+            whole
+        } else {
+            brief
+        };
+        put(buffer, area, x, name, style);
+        if width > 0 {
+            let value = compact(named.value);
+            put_right(buffer, area, area.right(), &value, depth.dim());
+        }
     }
 }
 
@@ -313,6 +351,9 @@ struct Entry {
     /// Blanks before it.
     gap: usize,
 }
+
+/// Cells before a name: that of `▸`, the mark, a blank.
+const MARK: u16 = 3;
 
 /// Charts below this width have their names as short as they can be.
 const NARROW: u16 = 60;

@@ -12,8 +12,8 @@ use super::names::{self, Names};
 use super::reduce::Point;
 use crate::braille::{Board, Layer};
 use crate::colour::{Depth, strong};
-use crate::number::{compact, count, linear_ticks, log_ticks, tick};
-use crate::paint::{hint, put, put_right, row, rows};
+use crate::number::{compact, count, fitted, linear_ticks, log_ticks, tick};
+use crate::paint::{cut_middle, hint, put, put_right, row, rows};
 use crate::shared::{Axis, Mark, MarkKind};
 
 /// Width of the labels of the y axis.
@@ -30,6 +30,8 @@ pub(super) struct Shown<'a> {
     pub(super) focus: (usize, usize),
     /// Whether only that arm has its band.
     pub(super) crowded: bool,
+    /// Whether nothing more is recorded.
+    pub(super) ended: bool,
     /// Whether keys change its signal, where there are several.
     pub(super) active: bool,
 }
@@ -81,7 +83,7 @@ pub(super) struct Fields {
 
 /// The fields of a chart in an area; none where nothing is drawn.
 pub(super) fn fields(shown: &Shown, area: Rect) -> Option<Fields> {
-    if area.width < 4 || area.height < 1 || why_empty(shown.chart).is_some() {
+    if area.width < 4 || area.height < 1 || why_empty(shown).is_some() {
         return None;
     }
     // Colours take no room.
@@ -106,7 +108,7 @@ pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer)
     let area = inset(area);
     let chart = shown.chart;
     heading(shown, area, depth, buffer);
-    if let Some(why) = why_empty(chart) {
+    if let Some(why) = why_empty(shown) {
         hint(buffer, rows(area, 1, area.height - 1), why, depth);
         return;
     }
@@ -134,7 +136,8 @@ pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer)
 }
 
 /// What to say of a chart without a finite value.
-fn why_empty(chart: &Chart) -> Option<&'static str> {
+fn why_empty(shown: &Shown) -> Option<&'static str> {
+    let chart = shown.chart;
     let mut points = chart.lines.iter().flat_map(|line| &line.points);
     if points.any(|(_, y)| y.is_finite()) {
         None
@@ -143,7 +146,11 @@ fn why_empty(chart: &Chart) -> Option<&'static str> {
     } else if chart.chosen == 0 {
         Some("nothing selected")
     } else if chart.runs == 0 {
-        Some("nothing recorded yet")
+        Some(if shown.ended {
+            "not recorded"
+        } else {
+            "nothing recorded yet"
+        })
     } else if chart.choices.zoom.is_some() {
         Some("nothing in this part; 0 shows all")
     } else {
@@ -164,10 +171,17 @@ fn heading(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
         unit => format!(" {unit}"),
     };
     let log = if chart.log { " log" } else { "" };
-    let x = put(buffer, area, x, &format!("{unit}{log}"), depth.dim());
-    let x = shown.facet.map_or(x, |facet| {
-        put(buffer, area, x, &format!(" · {facet}"), depth.accent())
-    });
+    let unit = format!("{unit}{log}");
+    let facet = shown
+        .facet
+        .map_or_else(String::new, |facet| format!(" · {facet}"));
+    let width = |text: &str| Line::raw(text).width() as u16;
+    // The unit is that of every facet, and the value is not.
+    let room = area.right().saturating_sub(x);
+    let unit = Some(unit).filter(|unit| facet.is_empty() || width(unit) + width(&facet) <= room);
+    let x = put(buffer, area, x, &unit.unwrap_or_default(), depth.dim());
+    let facet = cut_middle(&facet, area.right().saturating_sub(x));
+    let x = put(buffer, area, x, &facet, depth.accent());
     let mut notes = Vec::new();
     if let Some(at) = chart.choices.cursor {
         notes.push((
@@ -373,7 +387,8 @@ fn y_axis(chart: &Chart, margin: Rect, plot: Rect, depth: Depth, buffer: &mut Bu
         put(buffer, row(plot, y), plot.x, &line, depth.faint());
         // Where the range is so narrow that what there is room for looks alike, once is enough.
         let room = usize::from(margin.width.saturating_sub(1));
-        let label: String = label.chars().take(room).collect();
+        let value = if chart.log { 10f64.powf(value) } else { value };
+        let label = fitted(&label, value, room);
         if label != above {
             let right = margin.right().saturating_sub(1);
             put_right(buffer, row(margin, y), right, &label, depth.dim());

@@ -12,6 +12,11 @@ fn a_run_that_grew_under_the_monitor_is_shown_as_one_that_was_opened_now() {
         let options = Options::default();
         crate::open(dir.path(), options).unwrap()
     };
+    let record = |step: u64| {
+        let mut record = record(step);
+        record.set_named("grad_norm", 1.0);
+        record
+    };
     writer.step(&record(1)).unwrap();
     let mut watching = open();
     watching.frame(120, 40);

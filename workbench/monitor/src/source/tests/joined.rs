@@ -97,6 +97,30 @@ fn what_is_new_in_any_of_them_is_seen() {
     assert_eq!(app.screen.shared.run(3).unwrap().step, 2);
 }
 
+/// A directory that becomes something else takes nothing else down, and is told.
+#[test]
+fn what_becomes_of_one_of_them_is_a_warning() {
+    let made = Made::new();
+    let (a, b) = (made.path("fp16/seed-1"), made.path("bf16/seed-1"));
+    let mut app = app(&[&a, &b]);
+    std::fs::remove_dir_all(&a).unwrap();
+    std::fs::write(&a, "").unwrap();
+    assert!(app.poll().unwrap().changed);
+    assert!(!app.poll().unwrap().changed, "it is told once");
+    let warnings = &app.screen.shared.sweep().warnings;
+    assert!(warnings[0].starts_with("fp16: "), "{warnings:?}");
+    run_of(&b, None, 6);
+    assert!(app.poll().unwrap().changed, "the other one is read on");
+    std::fs::remove_file(&a).unwrap();
+    run_of(&a, None, 3);
+    app.poll().unwrap();
+    let warnings = &app.screen.shared.sweep().warnings;
+    assert!(
+        !warnings.iter().any(|text| text.contains("is a file")),
+        "{warnings:?}"
+    );
+}
+
 /// Two sweeps of one card have runs of the same names: what is asked of one goes to its sweep, which the question names; a run
 /// of no sweep is refused.
 #[test]
