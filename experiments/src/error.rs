@@ -58,6 +58,9 @@ pub enum TrainError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// A file of tensors cannot be read.
+    #[error(transparent)]
+    TensorFile(#[from] experiments_quantization::WeightsError),
     /// A matrix cannot be quantized.
     #[error(transparent)]
     Quantize(#[from] experiments_quantization::QuantizeError),

@@ -126,7 +126,9 @@ impl Parameters {
         Self::new(table, vec![0.0; len])
     }
 
-    fn new(table: Vec<Parameter>, values: Vec<f32>) -> Self {
+    /// With these values, in which the ranges of the table lie. One that is empty is of a parameter that is held elsewhere; nothing
+    /// but a reader of text can do with such a table.
+    pub(crate) fn new(table: Vec<Parameter>, values: Vec<f32>) -> Self {
         let names = table.iter().enumerate();
         Self {
             index: names.map(|(i, p)| (p.name.clone(), i)).collect(),

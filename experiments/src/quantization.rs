@@ -2,8 +2,10 @@
 //! attention's output, and both maps of the feed-forward. Embedding, head, norms and biases become FP16.
 
 mod calibration;
+mod packed;
 
 pub(crate) use calibration::{Calibrations, calibrate};
+pub(crate) use packed::{PackedMap, PackedMaps};
 
 use crate::parameters::{Parameter, Parameters, Role};
 use experiments_quantization::{Bits, QuantizeError, Quantized, Scheme, Source, quantize};

@@ -4,28 +4,22 @@
 //! `y = x Wᵀ`, `W[i, j] = (q[i, j] + z) · s` with the scale `s` and the zero point `z` of the block that `[i, j]` lies in
 //!
 //! The product of a code and an FP16 scale is exact in FP32. A file of quantized weights is read with that product rounded
-//! to FP16 once more, by at most 2⁻¹¹ of it. Sums run in an order that depends on shapes only: a result has the same bits
-//! on every CPU and with any number of threads.
+//! to FP16 once more, by at most 2⁻¹¹ of it. Sums run in an order that depends on the shape of the weight only: a row of
+//! activations gives the same bits beside any others, on every CPU and with any number of threads.
 
 pub(crate) mod device;
 mod dot;
 mod register;
+mod rows;
 
-use crate::matmul::{Matrix, MatrixMut, Onto, matmul_here};
 use crate::simd::vectorised;
 pub use device::{CodesLayout, DeviceCodes};
-use dot::{LOOPS, Row, dots};
+use dot::{LOOPS, dots};
 use rayon::prelude::*;
-
-/// Rows of activations that are multiplied one by one, each code decoded for each; of more a slab of the weight is decoded
-/// once for all.
-const FEW: usize = 8;
+use rows::Rows;
 
 /// Outputs that a thread takes at a time: their codes stay in the second-level cache for all rows of activations.
 const PART: usize = 64;
-
-/// Outputs whose decoded weights a thread holds at a time, where there are many rows.
-const SLAB: usize = 128;
 
 /// Bits of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +76,12 @@ impl Codes<'_> {
             self.zeros.is_none_or(|zeros| zeros.len() == down * across),
             "zero points"
         );
-        let whole_bytes = (inputs / across).is_multiple_of(self.bits.per_byte());
-        assert!(whole_bytes || down == 1, "a block cuts a byte");
+        let layout = CodesLayout {
+            bits: self.bits,
+            shape: self.shape,
+            grid: self.grid,
+        };
+        assert!(layout.is_multiplied(), "a block cuts a byte");
     }
 
     fn row_bytes(&self) -> usize {
@@ -177,27 +175,15 @@ pub fn codes_product(out: &mut [f32], x: &[f32], weight: &Codes) {
     if m == 0 {
         return;
     }
-    if m <= FEW {
-        let rows: Vec<Row> = x
-            .chunks_exact(inputs)
-            .map(|x| Row::new(x, weight))
-            .collect();
-        spread(out, m, outputs, PART, |first, part| {
-            let count = part.len() / m;
-            for (x, out) in rows.iter().zip(part.chunks_exact_mut(count)) {
-                dots(LOOPS, out, x, weight, first);
-            }
-        });
-    } else {
-        spread(out, m, outputs, SLAB, |first, part| {
-            let count = part.len() / m;
-            let mut decoded = vec![0.0; count * inputs];
-            weight.decode(first, &mut decoded);
-            let w = Matrix::new(&decoded, count, inputs).transposed();
-            let out = MatrixMut::new(part, m, count);
-            matmul_here(out, Matrix::new(x, m, inputs), w, Onto::Nothing);
-        });
-    }
+    let rows = Rows::all(x, weight);
+    spread(out, m, outputs, PART, |first, mut part| {
+        let count = part.len() / m;
+        for x in &rows {
+            let (own, rest) = part.split_at_mut(x.count * count);
+            dots(LOOPS, own, x, weight, first);
+            part = rest;
+        }
+    });
 }
 
 /// Computes `[m, outputs]` in parts of some outputs each, `[m, count]`, from the number of the first.

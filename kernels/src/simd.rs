@@ -141,11 +141,11 @@ pub(crate) fn halved(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32
 
 /// Asks for the line of the cache so many bytes behind `from`, which may lie beyond what there is.
 #[inline(always)]
-pub(crate) fn fetch<T>(from: &T, bytes: usize) {
+pub(crate) fn fetch<T>(from: *const T, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let place = std::ptr::from_ref(from).cast::<i8>().wrapping_add(bytes);
+        let place = from.cast::<i8>().wrapping_add(bytes);
         // SAFETY: nothing is read, and an address that is none is passed over.
         #[expect(
             unsafe_code,

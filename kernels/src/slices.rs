@@ -13,6 +13,6 @@ pub mod rows;
 
 pub use adamw::{AdamW, Moments, UpdateSums, sum_of_squares, unscale};
 pub use dropout::{Mask, MaskDraws};
-pub use linear::{Linear, LinearGradient};
+pub use linear::{ForwardWeight, Linear, LinearGradient};
 pub use norm::{Norm, NormGradient};
 pub(crate) use norm::{norm_rows, norm_rows_backward};

@@ -179,6 +179,7 @@ impl From<TrainError> for Failure {
             | TrainError::Fork { .. }
             | TrainError::Parity { .. }
             | TrainError::LayerStudy { .. }
+            | TrainError::TensorFile(_)
             | TrainError::Quantize(_)
             | TrainError::Quantized { .. }
             | TrainError::Interchange(_)

@@ -27,6 +27,7 @@ mod rule;
 mod scale;
 mod scheme;
 mod survey;
+mod tensor_file;
 mod weights_file;
 
 pub use bits::Bits;
@@ -35,8 +36,9 @@ pub use error::{QuantizeError, WeightsError};
 pub use gptq::Calibration;
 pub use kind::Kind;
 pub use loss::{Loss, Shape};
-pub use quantized::{Quantized, Source, quantize};
+pub use quantized::{Parts, Quantized, Source, quantize};
 pub use rule::Rule;
 pub use scheme::Scheme;
 pub use survey::{KindSurvey, MatrixSurvey, Method, MethodError, Survey, survey, survey_csv};
+pub use tensor_file::TensorFile;
 pub use weights_file::{LeftOut, ListedMatrix, WeightsFile};

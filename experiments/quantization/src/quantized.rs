@@ -26,6 +26,24 @@ pub struct Source<'a> {
     pub calibration: Option<&'a Calibration>,
 }
 
+/// A matrix as it lies in a file: the bytes of [`Quantized::packed`], and a scale, perhaps a zero point, for each block of
+/// `grid`.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Blocks along the rows, and along the columns.
+    pub grid: [usize; 2],
+    /// Of a code.
+    pub bits: Bits,
+    /// Codes as bytes, row by row.
+    pub packed: &'a [u8],
+    /// Row by row of the grid.
+    pub scales: &'a [f16],
+    /// The same for zero points, where there are some.
+    pub zeros: Option<&'a [i32]>,
+}
+
 /// Codes and scales of a matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantized {
@@ -67,6 +85,36 @@ pub fn quantize(source: &Source, scheme: Scheme, bits: Bits) -> Result<Quantized
     let codes = codes.map(|(at, value)| scales[blocks.of(at / columns, at % columns)].code(*value));
     let codes = codes.collect();
     Ok(Quantized::new(blocks, bits, codes, scales, &values))
+}
+
+impl Parts<'_> {
+    /// Refuses what does not fit together.
+    pub fn check(&self, matrix: &str) -> Result<(), QuantizeError> {
+        self.blocks(matrix).map(drop)
+    }
+
+    fn blocks(&self, matrix: &str) -> Result<Blocks, QuantizeError> {
+        let ([rows, columns], [down, across]) = (self.shape, self.grid);
+        let refuse = |problem: String| {
+            Err(QuantizeError::Shape {
+                matrix: matrix.to_owned(),
+                rows,
+                columns,
+                problem,
+            })
+        };
+        let blocks = Blocks::of_grid(matrix, self.shape, self.grid)?;
+        let per_byte = self.bits.codes_per_byte();
+        if self.packed.len() * per_byte != rows * columns || !columns.is_multiple_of(per_byte) {
+            let (bytes, bits) = (self.packed.len(), self.bits.count());
+            return refuse(format!("{bytes} bytes hold other codes of {bits} bits"));
+        }
+        let zeros_fit = self.zeros.is_none_or(|zeros| zeros.len() == blocks.len());
+        if self.scales.len() != blocks.len() || !zeros_fit {
+            return refuse(format!("expected {down} × {across} scales and zero points"));
+        }
+        Ok(blocks)
+    }
 }
 
 impl Source<'_> {
@@ -127,46 +175,19 @@ impl Quantized {
         [self.codes.len() / self.columns(), self.columns()]
     }
 
-    /// A matrix as it lies in a file: the bytes of [`Self::packed`], and a scale, perhaps a zero point, for each block of
-    /// `grid`.
-    pub fn from_parts(
-        matrix: &str,
-        shape: [usize; 2],
-        grid: [usize; 2],
-        bits: Bits,
-        packed: &[u8],
-        scales: &[f16],
-        zeros: Option<&[i32]>,
-    ) -> Result<Self, QuantizeError> {
-        let [rows, columns] = shape;
-        let blocks = Blocks::of_grid(matrix, shape, grid)?;
-        let refuse = |problem: String| QuantizeError::Shape {
-            matrix: matrix.to_owned(),
-            rows,
-            columns,
-            problem,
-        };
-        if packed.len() * bits.codes_per_byte() != rows * columns {
-            let (bytes, bits) = (packed.len(), bits.count());
-            return Err(refuse(format!(
-                "{bytes} bytes hold other codes of {bits} bits"
-            )));
-        }
-        let zeros_fit = zeros.is_none_or(|zeros| zeros.len() == blocks.len());
-        if scales.len() != blocks.len() || !zeros_fit {
-            let [down, across] = grid;
-            return Err(refuse(format!(
-                "expected {down} × {across} scales and zero points"
-            )));
-        }
-        let scales = scales.iter().enumerate().map(|(at, scale)| Scale {
+    /// A matrix from what a file holds of it.
+    pub fn from_parts(matrix: &str, parts: &Parts) -> Result<Self, QuantizeError> {
+        let blocks = parts.blocks(matrix)?;
+        let (bits, zeros) = (parts.bits, parts.zeros);
+        let scales = parts.scales.iter().enumerate().map(|(at, scale)| Scale {
             step: *scale,
             zero: zeros.map(|zeros| zeros[at]),
             largest: bits.largest(),
         });
+        let packed = parts.packed.iter();
         let codes = match bits {
-            Bits::Eight => packed.iter().map(|byte| *byte as i8).collect(),
-            Bits::Four => packed.iter().flat_map(|byte| unpacked(*byte)).collect(),
+            Bits::Eight => packed.map(|byte| *byte as i8).collect(),
+            Bits::Four => packed.flat_map(|byte| unpacked(*byte)).collect(),
         };
         Ok(Self {
             blocks,

@@ -2,27 +2,18 @@
 
 use crate::error::WeightsError;
 use crate::kind::Kind;
+use crate::tensor_file::TensorFile;
 use half::{bf16, f16};
 use safetensors::Dtype;
-use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-
-/// Bytes before the header, which say how long it is.
-const LENGTH: u64 = 8;
-
-/// The longest header that the format allows, bytes.
-const LONGEST_HEADER: u64 = 100_000_000;
+use std::path::Path;
 
 /// An open file, of which the header was read.
 #[derive(Debug)]
 pub struct WeightsFile {
-    path: PathBuf,
-    file: File,
-    /// Where the values begin.
-    values_at: u64,
+    file: TensorFile,
     matrices: Vec<ListedMatrix>,
     left_out: Vec<LeftOut>,
 }
@@ -41,7 +32,7 @@ pub struct ListedMatrix {
     /// Whether the file has inputs before outputs, as GPT-2's layers have them.
     pub is_transposed: bool,
     /// First byte and end, behind the header.
-    range: (u64, u64),
+    range: [u64; 2],
 }
 
 /// A tensor that is no matrix of real numbers in full precision.
@@ -57,8 +48,9 @@ pub struct LeftOut {
 
 impl WeightsFile {
     /// Reads the header of `file`, which `path` names.
-    pub fn new(path: &Path, mut file: File) -> Result<Self, WeightsError> {
-        let (header, values_at) = header(path, &mut file)?;
+    pub fn new(path: &Path, file: File) -> Result<Self, WeightsError> {
+        let file = TensorFile::new(path, file)?;
+        let header = file.header();
         let mut matrices = Vec::new();
         let mut left_out = Vec::new();
         for name in header.offset_keys() {
@@ -82,9 +74,7 @@ impl WeightsFile {
         }
         orient(&mut matrices);
         Ok(Self {
-            path: path.to_owned(),
             file,
-            values_at,
             matrices,
             left_out,
         })
@@ -93,7 +83,7 @@ impl WeightsFile {
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// Its matrices, in their order in the file.
@@ -110,17 +100,7 @@ impl WeightsFile {
 
     /// The values of a matrix of this file, row by row, a row for each output.
     pub fn values(&mut self, matrix: &ListedMatrix) -> Result<Vec<f32>, WeightsError> {
-        let (first, end) = matrix.range;
-        let mut bytes = vec![0; (end - first) as usize];
-        let read = self
-            .file
-            .seek(SeekFrom::Start(self.values_at + first))
-            .and_then(|_| self.file.read_exact(&mut bytes));
-        read.map_err(|source| WeightsError::Read {
-            path: self.path.clone(),
-            tensor: Some(matrix.name.clone()),
-            source,
-        })?;
+        let bytes = self.file.bytes(&matrix.name, matrix.range)?;
         // Others are not listed.
         let values = decoder(matrix.dtype).map_or_else(Vec::new, |decoded| decoded(&bytes));
         if !matrix.is_transposed {
@@ -135,64 +115,6 @@ impl WeightsFile {
     }
 }
 
-/// The header of a file that is as long as it says, and where the values begin.
-fn header(path: &Path, file: &mut File) -> Result<(Metadata, u64), WeightsError> {
-    let reading = |source| WeightsError::Read {
-        path: path.to_owned(),
-        tensor: None,
-        source,
-    };
-    let format = |problem: String| WeightsError::Format {
-        path: path.to_owned(),
-        problem,
-    };
-    let length = file.metadata().map_err(reading)?.len();
-    let Some(behind) = length.checked_sub(LENGTH) else {
-        return Err(format(format!(
-            "it has {length} bytes, and the length of the header alone takes {LENGTH}"
-        )));
-    };
-    let mut size = [0; LENGTH as usize];
-    file.read_exact(&mut size).map_err(reading)?;
-    let size = u64::from_le_bytes(size);
-    if size > LONGEST_HEADER.min(behind) {
-        return Err(format(format!(
-            "its first {LENGTH} bytes tell of a header of {size} bytes, where {behind} follow"
-        )));
-    }
-    let mut text = vec![0; size as usize];
-    file.read_exact(&mut text).map_err(reading)?;
-    let metadata: Metadata = serde_json::from_slice(&text)
-        .map_err(|error| format(format!("its header cannot be read: {error}")))?;
-    let values_at = LENGTH + size;
-    check_length(path, &metadata, values_at, length)?;
-    Ok((metadata, values_at))
-}
-
-/// Refuses a file that ends before or after what its header tells of.
-fn check_length(
-    path: &Path,
-    header: &Metadata,
-    values_at: u64,
-    length: u64,
-) -> Result<(), WeightsError> {
-    // The sizes are anybody's.
-    let expected = values_at.saturating_add(header.data_len() as u64);
-    if length == expected {
-        return Ok(());
-    }
-    let cut = header.offset_keys().into_iter().find(|name| {
-        let info = header.info(name);
-        info.is_some_and(|info| info.data_offsets.1 as u64 > length - values_at)
-    });
-    Err(WeightsError::Length {
-        path: path.to_owned(),
-        length,
-        expected,
-        tensor: cut,
-    })
-}
-
 /// The tensor as a matrix, where it is one that can be measured.
 fn matrix(name: &str, info: &TensorInfo) -> Option<ListedMatrix> {
     let &[rows, columns] = info.shape.as_slice() else {
@@ -205,7 +127,7 @@ fn matrix(name: &str, info: &TensorInfo) -> Option<ListedMatrix> {
         dtype: info.dtype,
         shape: [rows, columns],
         is_transposed: false,
-        range: (first as u64, end as u64),
+        range: [first as u64, end as u64],
     })
 }
 

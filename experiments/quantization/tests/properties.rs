@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use experiments_quantization::{
-    Bits, Calibration, Loss, QuantizeError, Quantized, Scheme, Shape, Source, quantize,
+    Bits, Calibration, Loss, Parts, QuantizeError, Quantized, Scheme, Shape, Source, quantize,
 };
 use half::f16;
 use proptest::prelude::*;
@@ -49,10 +49,15 @@ proptest! {
         let made = quantize(&source(&values, 128), scheme, bits).unwrap();
         let scales: Vec<f16> = made.scales().collect();
         let zeros = made.zeros();
-        let read = Quantized::from_parts(
-            "m", made.shape(), made.grid(), bits, &made.packed(), &scales, zeros.as_deref(),
-        );
-        let read = read.unwrap();
+        let parts = Parts {
+            shape: made.shape(),
+            grid: made.grid(),
+            bits,
+            packed: &made.packed(),
+            scales: &scales,
+            zeros: zeros.as_deref(),
+        };
+        let read = Quantized::from_parts("m", &parts).unwrap();
         prop_assert_eq!(read.codes(), made.codes());
         prop_assert_eq!(read.values(), made.values());
     }

@@ -12,13 +12,12 @@
 use crate::error::TrainError;
 use crate::files::tensors::Tensors;
 use crate::parameters::{Parameter, Parameters};
-use experiments_quantization::{Bits, Quantized};
+use crate::quantization::{PackedMap, PackedMaps};
+use experiments_quantization::{Bits, Parts, QuantizeError, Quantized, TensorFile};
 use half::f16;
 use logs::LogError;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
 
 /// The format's name and version, in the metadata.
@@ -75,104 +74,216 @@ fn push(tensors: &mut Tensors, name: &str, matrix: &Quantized) {
     }
 }
 
+/// A file's weights, those in codes as they lie there.
+pub(crate) struct PackedWeights {
+    /// All but the maps in codes, whose ranges are empty.
+    pub(crate) parameters: Parameters,
+    /// The maps in codes, but for those that products do not know.
+    pub(crate) maps: PackedMaps,
+}
+
 /// Reads such a file: what its codes stand for, and its FP16 tensors as they are. Returns its metadata.
 pub(crate) fn read_quantized(
     path: &Path,
     parameters: &mut Parameters,
 ) -> Result<HashMap<String, String>, TrainError> {
-    let mut bytes = Vec::new();
-    let read = logs::disk::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| LogError::io("read", path, error))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| damaged(path, format!("is no safetensors file: {error}")))?;
+    let mut file = File::open(path)?;
     let (table, values) = parameters.split_mut();
     for parameter in table {
-        let held = File { path, file: &file }.parameter(parameter)?;
-        if let Some(at) = held.iter().position(|value| !value.is_finite()) {
-            let (name, value) = (&parameter.name, held[at]);
-            let problem =
-                format!("has `{name}` with {value} as value {at}, expected finite numbers");
-            return Err(damaged(path, problem));
-        }
+        let held = file.parameter(parameter)?;
+        let held = held.values(path, parameter)?;
         values[parameter.range.clone()].copy_from_slice(&held);
     }
-    let about = SafeTensors::read_metadata(&bytes);
-    let (_, about) =
-        about.map_err(|error| damaged(path, format!("is no safetensors file: {error}")))?;
-    Ok(about.metadata().clone().unwrap_or_default())
+    Ok(file.about())
 }
 
-struct File<'a> {
-    path: &'a Path,
-    file: &'a SafeTensors<'a>,
+/// Reads such a file with these parameters, each tensor for itself, and leaves codes as they are. Returns its metadata, too.
+pub(crate) fn read_packed(
+    path: &Path,
+    mut table: Vec<Parameter>,
+) -> Result<(PackedWeights, HashMap<String, String>), TrainError> {
+    let mut file = File::open(path)?;
+    let (mut values, mut maps) = (Vec::new(), PackedMaps::new());
+    for parameter in &mut table {
+        let held = file.parameter(parameter)?;
+        let first = values.len();
+        match held.packed(path, parameter)? {
+            Ok(map) => {
+                maps.insert(parameter.name.clone(), map);
+            }
+            Err(held) => values.append(&mut held.values(path, parameter)?),
+        }
+        parameter.range = first..values.len();
+    }
+    let parameters = Parameters::new(table, values);
+    Ok((PackedWeights { parameters, maps }, file.about()))
 }
 
-impl File<'_> {
-    fn parameter(&self, parameter: &Parameter) -> Result<Vec<f32>, TrainError> {
+/// What a file has of a parameter.
+enum Held {
+    Halves(Vec<f16>),
+    Codes(HeldCodes),
+}
+
+/// A matrix in codes, which fit together.
+struct HeldCodes {
+    shape: [usize; 2],
+    grid: [usize; 2],
+    bits: Bits,
+    packed: Vec<u8>,
+    scales: Vec<f16>,
+    zeros: Option<Vec<i32>>,
+}
+
+impl HeldCodes {
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            shape: self.shape,
+            grid: self.grid,
+            bits: self.bits,
+            packed: &self.packed,
+            scales: &self.scales,
+            zeros: self.zeros.as_deref(),
+        }
+    }
+}
+
+impl Held {
+    /// What it stands for, all of it finite.
+    fn values(self, path: &Path, parameter: &Parameter) -> Result<Vec<f32>, TrainError> {
+        let values = match self {
+            Self::Halves(halves) => halves.into_iter().map(f16::to_f32).collect(),
+            Self::Codes(codes) => {
+                let matrix = Quantized::from_parts(&parameter.name, &codes.parts());
+                matrix.map_err(|error| unusable(path, &error))?.values()
+            }
+        };
+        all_finite(path, &parameter.name, &values)?;
+        Ok(values)
+    }
+
+    /// As codes with finite scales, where it is a matrix in such as products know; else itself.
+    fn packed(
+        self,
+        path: &Path,
+        parameter: &Parameter,
+    ) -> Result<Result<PackedMap, Self>, TrainError> {
+        let Self::Codes(mut codes) = self else {
+            return Ok(Err(self));
+        };
+        let scales: Vec<f32> = codes.scales.iter().map(|scale| scale.to_f32()).collect();
+        all_finite(path, &format!("{}.scales", parameter.name), &scales)?;
+        let packed = std::mem::take(&mut codes.packed);
+        Ok(match PackedMap::new(&codes.parts(), packed) {
+            Ok(map) => Ok(map),
+            Err(packed) => {
+                codes.packed = packed;
+                Err(Self::Codes(codes))
+            }
+        })
+    }
+}
+
+fn all_finite(path: &Path, name: &str, values: &[f32]) -> Result<(), TrainError> {
+    let Some(at) = values.iter().position(|value| !value.is_finite()) else {
+        return Ok(());
+    };
+    let value = values[at];
+    let problem = format!("has `{name}` with {value} as value {at}, expected finite numbers");
+    Err(damaged(path, problem))
+}
+
+fn unusable(path: &Path, error: &QuantizeError) -> TrainError {
+    damaged(path, format!("cannot be used: {error}"))
+}
+
+struct File(TensorFile);
+
+/// A tensor of a file.
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl File {
+    fn open(path: &Path) -> Result<Self, TrainError> {
+        let file = logs::disk::open(path).map_err(|error| LogError::io("read", path, error))?;
+        Ok(Self(TensorFile::new(path, file)?))
+    }
+
+    fn about(&self) -> HashMap<String, String> {
+        self.0.header().metadata().clone().unwrap_or_default()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.header().info(name).is_some()
+    }
+
+    fn parameter(&mut self, parameter: &Parameter) -> Result<Held, TrainError> {
         let (name, shape) = (&parameter.name, parameter.shape.as_slice());
-        if self.file.tensor(name).is_ok() {
-            let bytes = self.tensor(name, &[Dtype::F16], Some(shape))?.data();
-            return Ok(halves(bytes).map(f16::to_f32).collect());
+        if self.has(name) {
+            let tensor = self.tensor(name, &[Dtype::F16], Some(shape))?;
+            return Ok(Held::Halves(halves(&tensor.bytes).collect()));
         }
         let &[rows, columns] = shape else {
-            return Err(damaged(self.path, format!("lacks `{name}`")));
+            return Err(damaged(self.0.path(), format!("lacks `{name}`")));
         };
         let codes = self.tensor(&format!("{name}.codes"), &[Dtype::I8, Dtype::U8], None)?;
-        let bits = if codes.dtype() == Dtype::I8 {
-            Bits::Eight
-        } else {
-            Bits::Four
-        };
         let scales = self.tensor(&format!("{name}.scales"), &[Dtype::F16], None)?;
-        let &[down, across] = scales.shape() else {
+        let &[down, across] = scales.shape.as_slice() else {
             let problem = format!("has scales of `{name}` that are no matrix");
-            return Err(damaged(self.path, problem));
+            return Err(damaged(self.0.path(), problem));
         };
-        let grid = [down, across];
         let zeros = format!("{name}.zeros");
-        let zeros = match self.file.tensor(&zeros) {
-            Ok(_) => Some(self.tensor(&zeros, &[Dtype::I32], Some(&grid))?),
-            Err(_) => None,
+        let zeros = if self.has(&zeros) {
+            let tensor = self.tensor(&zeros, &[Dtype::I32], Some(&[down, across]))?;
+            let numbers = tensor.bytes.as_chunks::<4>().0.iter();
+            Some(numbers.map(|bytes| i32::from_le_bytes(*bytes)).collect())
+        } else {
+            None
         };
-        let zeros: Option<Vec<i32>> = zeros.map(|zeros| {
-            let numbers = zeros.data().as_chunks::<4>().0.iter();
-            numbers.map(|bytes| i32::from_le_bytes(*bytes)).collect()
-        });
-        let scales: Vec<f16> = halves(scales.data()).collect();
-        let matrix = Quantized::from_parts(
-            name,
-            [rows, columns],
-            grid,
-            bits,
-            codes.data(),
-            &scales,
-            zeros.as_deref(),
-        );
-        let matrix =
-            matrix.map_err(|error| damaged(self.path, format!("cannot be used: {error}")))?;
-        Ok(matrix.values())
+        let held = HeldCodes {
+            shape: [rows, columns],
+            grid: [down, across],
+            bits: if codes.dtype == Dtype::I8 {
+                Bits::Eight
+            } else {
+                Bits::Four
+            },
+            packed: codes.bytes,
+            scales: halves(&scales.bytes).collect(),
+            zeros,
+        };
+        let fits = held.parts().check(name);
+        fits.map_err(|error| unusable(self.0.path(), &error))?;
+        Ok(Held::Codes(held))
     }
 
     fn tensor(
-        &self,
+        &mut self,
         name: &str,
         dtypes: &[Dtype],
         shape: Option<&[usize]>,
-    ) -> Result<TensorView<'_>, TrainError> {
-        let tensor = self.file.tensor(name);
-        let tensor = tensor.map_err(|_| damaged(self.path, format!("lacks `{name}`")))?;
-        let has_shape = shape.is_none_or(|shape| shape == tensor.shape());
-        if dtypes.contains(&tensor.dtype()) && has_shape {
-            return Ok(tensor);
+    ) -> Result<Tensor, TrainError> {
+        let Some(info) = self.0.header().info(name) else {
+            return Err(damaged(self.0.path(), format!("lacks `{name}`")));
+        };
+        let (dtype, own) = (info.dtype, info.shape.clone());
+        let range = [info.data_offsets.0 as u64, info.data_offsets.1 as u64];
+        let has_shape = shape.is_none_or(|shape| shape == own);
+        if dtypes.contains(&dtype) && has_shape {
+            let bytes = self.0.bytes(name, range)?;
+            return Ok(Tensor {
+                dtype,
+                shape: own,
+                bytes,
+            });
         }
         let shape = shape.map_or_else(String::new, |shape| format!(" {shape:?}"));
         Err(damaged(
-            self.path,
-            format!(
-                "has `{name}` as {:?} {:?}, expected {dtypes:?}{shape}",
-                tensor.dtype(),
-                tensor.shape()
-            ),
+            self.0.path(),
+            format!("has `{name}` as {dtype:?} {own:?}, expected {dtypes:?}{shape}"),
         ))
     }
 }

@@ -13,15 +13,15 @@ use crate::layers::attention::host::slots::Slots;
 use crate::layers::context::host::{Before, Context};
 use crate::layers::embedding::host::Embedding;
 use crate::layers::head::host::{Head, prepare};
-use crate::layers::network::host::{linears, sublayers};
+use crate::layers::network::host::{forward_weights, sublayers};
 use crate::layers::rows::Rows;
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::Masks;
 use crate::numerics::precision::Precision;
+use crate::quantization::PackedMaps;
 use experiments_config::Config;
 use experiments_evaluation::{Model, Row};
-use kernels::Prepared;
-use kernels::slices::Linear;
+use kernels::slices::ForwardWeight;
 use std::sync::Arc;
 
 /// A model that reads rows.
@@ -29,25 +29,26 @@ pub(crate) struct Incremental<'a> {
     config: &'a Config,
     precision: &'a Precision,
     weights: &'a Arc<Weights<'a>>,
-    prepared: Vec<[Prepared<'a>; 2]>,
-    vocabulary: Vec<Prepared<'a>>,
+    prepared: Vec<[ForwardWeight<'a>; 2]>,
+    vocabulary: Vec<ForwardWeight<'a>>,
     cache: KvCache,
 }
 
 impl<'a> Incremental<'a> {
+    /// `packed` are the linear maps that are multiplied as codes, which `weights` need not have.
     pub(crate) fn new(
         config: &'a Config,
         precision: &'a Precision,
         weights: &'a Arc<Weights<'a>>,
+        packed: &'a PackedMaps,
     ) -> Self {
         let layers = 0..config.model.layers;
-        let sublayers = layers.flat_map(|layer| linears(weights, layer));
         Self {
             config,
             precision,
             weights,
-            prepared: sublayers
-                .map(|linears| linears.map(|linear: Linear<'a>| linear.forward_weight()))
+            prepared: layers
+                .flat_map(|layer| forward_weights(weights, packed, layer))
                 .collect(),
             vocabulary: prepare(weights.head(), config.model.hidden_size),
             cache: KvCache::new(config.model.layers),

@@ -6,11 +6,12 @@ mod agreement;
 use crate::error::TrainError;
 use crate::files::checkpoint::Checkpoints;
 use crate::files::interchange::{check_gpt2, export_gpt2};
-use crate::files::quantized::{damaged, read_quantized};
+use crate::files::quantized::{PackedWeights, damaged, read_packed};
 use crate::layers::weights::host::Weights;
 use crate::numerics::precision::Precision;
-use crate::parameters::{Parameter, Parameters};
+use crate::parameters::Parameter;
 use crate::pass::incremental::Incremental;
+use crate::quantization::PackedMaps;
 use crate::trainer::{Text, check_memory, check_tokenizer};
 use experiments_config::Config;
 use experiments_evaluation::{Layout, Model};
@@ -70,12 +71,13 @@ pub fn with_language_model<T>(
 ) -> Result<T, TrainError> {
     let config = request.config;
     check_memory(config)?;
-    let (parameters, weights) = weighed(request)?;
+    let (held, weights) = weighed(request)?;
     let text = Text::prepare(config, request.cache)?;
     check_tokenizer(request.directory, &text)?;
+    let parameters = &held.parameters;
     let precision = Precision::new(&config.precision, config.model.layers);
-    let values = Arc::new(Weights::new(&parameters, &config.model, &precision));
-    let mut model = Incremental::new(config, &precision, &values);
+    let values = Arc::new(Weights::new(parameters, &config.model, &precision));
+    let mut model = Incremental::new(config, &precision, &values, &held.maps);
     Ok(work(LanguageModel {
         model: &mut model,
         tokenizer: text.corpus.tokenizer(),
@@ -90,19 +92,25 @@ pub fn with_language_model<T>(
 /// # Errors
 /// If that class computes another function than the model, the run has no such weights, its text is not there or another one, or the
 /// folder cannot be written.
-pub fn export_transformers(request: &ModelRequest, out: &Path) -> Result<u64, TrainError> {
-    let config = request.config;
+pub fn export_transformers(
+    directory: &Path,
+    config: &Config,
+    cache: &Cache,
+    step: Option<u64>,
+    out: &Path,
+) -> Result<u64, TrainError> {
     check_gpt2(config)?;
     logs::output::check(out)?;
-    let (parameters, weights) = weighed(request)?;
-    let text = Text::prepare(config, request.cache)?;
-    check_tokenizer(request.directory, &text)?;
+    let (step, parameters) = Checkpoints::new(directory, config).weights(config, step)?;
+    let text = Text::prepare(config, cache)?;
+    check_tokenizer(directory, &text)?;
     export_gpt2(config, &parameters, text.corpus.tokenizer(), out)?;
-    Ok(weights.step)
+    Ok(step)
 }
 
-fn weighed(request: &ModelRequest) -> Result<(Parameters, Weighed), TrainError> {
-    let (parameters, weights) = match request.quantized {
+/// The weights that are asked for: maps that a file has in codes stay so.
+fn weighed(request: &ModelRequest) -> Result<(PackedWeights, Weighed), TrainError> {
+    let (held, weights) = match request.quantized {
         None => {
             let all = Checkpoints::new(request.directory, request.config);
             let (step, parameters) = all.weights(request.config, request.step)?;
@@ -112,20 +120,33 @@ fn weighed(request: &ModelRequest) -> Result<(Parameters, Weighed), TrainError> 
                 scheme: None,
                 blake3: String::new(),
             };
-            (parameters, weights)
+            let maps = PackedMaps::new();
+            (PackedWeights { parameters, maps }, weights)
         }
         Some(path) => quantized(path, request.config)?,
     };
-    let bytes: &[u8] = bytemuck::cast_slice(parameters.values());
-    let blake3 = blake3::hash(bytes).to_hex().to_string();
-    Ok((parameters, Weighed { blake3, ..weights }))
+    let blake3 = hash(&held);
+    Ok((held, Weighed { blake3, ..weights }))
 }
 
-/// What a file of quantized weights stands for, if it is of a run with this configuration.
-fn quantized(path: &Path, config: &Config) -> Result<(Parameters, Weighed), TrainError> {
+/// Of all values, or of what they depend on.
+fn hash(held: &PackedWeights) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(bytemuck::cast_slice(held.parameters.values()));
+    for parameter in held.parameters.table() {
+        if let Some(map) = held.maps.get(&parameter.name) {
+            for bytes in map.bytes() {
+                hasher.update(bytes);
+            }
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// What a file of quantized weights holds, if it is of a run with this configuration.
+fn quantized(path: &Path, config: &Config) -> Result<(PackedWeights, Weighed), TrainError> {
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
-    let mut parameters = Parameters::zeros(table);
-    let about = read_quantized(path, &mut parameters)?;
+    let (held, about) = read_packed(path, table)?;
     let told = |key: &str| about.get(key).map(String::as_str).unwrap_or_default();
     let (found, own) = (told("config_hash"), config.hash());
     if found != own {
@@ -147,5 +168,5 @@ fn quantized(path: &Path, config: &Config) -> Result<(Parameters, Weighed), Trai
         scheme: Some(format!("{}-int{}", told("scheme"), told("bits"))),
         blake3: String::new(),
     };
-    Ok((parameters, weights))
+    Ok((held, weights))
 }

@@ -17,6 +17,12 @@ pub struct CodesLayout {
 }
 
 impl CodesLayout {
+    /// Whether products know it: no block cuts a byte, unless all outputs share it.
+    #[must_use]
+    pub fn is_multiplied(&self) -> bool {
+        self.grid[0] == 1 || self.block()[1].is_multiple_of(self.bits.per_byte())
+    }
+
     /// Outputs and inputs of a block.
     #[must_use]
     pub fn block(&self) -> [usize; 2] {

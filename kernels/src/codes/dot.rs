@@ -1,123 +1,59 @@
-//! One row of activations times rows of codes: sums over [`LANES`] partial sums, which scales multiply block by block.
+//! Rows of activations times rows of codes: sums over [`LANES`] partial sums, which scales multiply block by block.
 
 #![expect(
     clippy::inline_always,
     reason = "only what is inlined is compiled for the CPU at hand"
 )]
 
-use super::register::{FOUR_BYTES, FOUR_PARTS, Lanes, Register};
+use super::register::{FOUR_BYTES, FOUR_PARTS, Lanes, Place, Register};
+use super::rows::{Cut, MANY, Rows};
 use super::{CodeBits, Codes};
 use crate::simd::{LANES, fetch, halved, vectorised};
 
 /// Rows of codes that share what is loaded of the activations.
 const TOGETHER: usize = 4;
 
+/// The same where many rows of activations are multiplied at once.
+const TOGETHER_OF_MANY: usize = 2;
+
 /// Bytes in a line of the cache.
 const LINE: usize = 64;
 
-/// How rows are cut in pieces, of a byte or a word for each lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// Every block on its own, of so many bytes, its last piece filled up with zeros.
-    Alone(usize),
-    /// The row as a whole, which has pieces without a rest: so many are a block.
-    Pieces(usize),
-    /// The same, where so many blocks are a piece.
-    Blocks(usize),
+/// How far ahead lines of codes are asked for, in bytes of every row: what is further away leaves the first-level cache, which
+/// the activations pass through, before it is used.
+const AHEAD: usize = 2048;
+
+/// Where the codes are that are needed after [`AHEAD`] bytes of every row: of so many streams the CPU itself asks for too little
+/// ahead.
+struct Ahead {
+    /// Bytes of a row from which on the row in question is another.
+    turn: usize,
+    /// Bytes from here to there, before the turn and from it on.
+    steps: [usize; 2],
 }
 
-impl Cut {
-    /// Of rows of so many bytes in so many blocks.
-    fn new(bits: CodeBits, bytes: usize, across: usize) -> Self {
-        let piece = match bits {
-            CodeBits::Four => FOUR_BYTES,
-            CodeBits::Eight => LANES,
-        };
-        let block = bytes / across;
-        if across > 1 && bytes.is_multiple_of(piece) {
-            // Those that loops are compiled for.
-            for count in [1, 2, 4, 8] {
-                if block == count * piece {
-                    return Self::Pieces(count);
-                }
-                if count > 1 && piece == count * block {
-                    return Self::Blocks(count);
-                }
-            }
-        }
-        Self::Alone(block)
-    }
-}
-
-/// A row of activations, as the codes need it.
-pub(super) struct Row {
-    cut: Cut,
-    /// For each piece the input of every lane; of 4-bit codes of the first code of its word, then of the second, and so on.
-    parts: Vec<Lanes>,
-    /// Sums over the blocks of a row, where they have zero points.
-    sums: Vec<f32>,
-    /// What zero points add to every output, where all outputs have the same; then the activations have been multiplied
-    /// by the scales.
-    offset: Option<f32>,
-}
-
-impl Row {
-    pub(super) fn new(x: &[f32], weight: &Codes) -> Self {
-        let [down, across] = weight.grid;
-        let width = x.len() / across;
-        // Where all outputs share their scales, those go to the activations, once.
-        let mut own = x.to_vec();
-        let mut offset = None;
-        if down == 1 {
-            for (block, scale) in own.chunks_exact_mut(width).zip(weight.scales) {
-                for x in block {
-                    *x *= scale;
-                }
-            }
-            let zeros = weight.zeros.unwrap_or_default().iter();
-            let terms = zeros.zip(own.chunks_exact(width));
-            offset = Some(terms.map(|(zero, x)| zero * x.iter().sum::<f32>()).sum());
-        }
-        let sums = if offset.is_none() && weight.zeros.is_some() {
-            own.chunks_exact(width).map(|x| x.iter().sum()).collect()
-        } else {
-            Vec::new()
-        };
-        let across = if offset.is_some() { 1 } else { across };
-        let cut = Cut::new(weight.bits, weight.row_bytes(), across);
-        let per_lane = match weight.bits {
-            CodeBits::Four => FOUR_PARTS,
-            CodeBits::Eight => 1,
-        };
-        let whole = match cut {
-            Cut::Alone(block) => block,
-            Cut::Pieces(_) | Cut::Blocks(_) => weight.row_bytes(),
-        };
-        let wholes = own.chunks_exact(whole * weight.bits.per_byte());
-        let pieces = wholes.flat_map(|segment| segment.chunks(LANES * per_lane));
-        let parts = pieces.flat_map(|piece| {
-            (0..per_lane).map(move |part| {
-                let input = |lane: usize| piece.get(lane * per_lane + part).copied();
-                std::array::from_fn(|lane| input(lane).unwrap_or(0.0))
-            })
-        });
+impl Ahead {
+    /// Of rows of so many bytes, `together` side by side.
+    #[inline(always)]
+    fn new(bytes: usize, together: usize) -> Self {
+        let bytes = bytes.max(1);
+        let over = together.saturating_sub(1) * bytes;
+        let step = AHEAD + AHEAD / bytes * over;
         Self {
-            cut,
-            parts: parts.collect(),
-            sums,
-            offset,
+            turn: bytes - AHEAD % bytes,
+            steps: [step, step + over],
         }
     }
 
-    /// What zero points add to an output, from its scales and zero points.
-    fn shift(&self, scales: &[f32], zeros: &[f32]) -> f32 {
-        let both = scales.iter().zip(zeros).zip(&self.sums);
-        both.map(|((scale, zero), sum)| scale * (zero * sum)).sum()
+    /// From so many bytes behind the beginning of a row.
+    #[inline(always)]
+    fn step(&self, at: usize) -> usize {
+        self.steps[usize::from(at >= self.turn)]
     }
 }
 
-/// Rows of codes with their scales, multiplied with a row of activations.
-type Loop = fn(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Row);
+/// Rows of codes with their scales, multiplied with rows of activations.
+type Loop = fn(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Rows);
 
 /// Loops over codes of 4 bits and of 8.
 pub(super) type Loops = [Loop; 2];
@@ -129,44 +65,48 @@ pub(super) const LOOPS: Loops = [dots_of_four, dots_of_eight];
 #[cfg(test)]
 pub(super) const LOOPS_OF_ANY: Loops = [dots_of_four_on_any, dots_of_eight_on_any];
 
-/// Outputs from `first` on, as many as `out` has room for.
-pub(super) fn dots([four, eight]: Loops, out: &mut [f32], x: &Row, weight: &Codes, first: usize) {
-    let codes = weight.rows(first, out.len());
+/// The outputs from `first` on, as many as `out` has room for, row by row of the activations. A row has the same bits whatever
+/// others there are.
+pub(super) fn dots([four, eight]: Loops, out: &mut [f32], x: &Rows, weight: &Codes, first: usize) {
+    let count = out.len() / x.count;
+    let codes = weight.rows(first, count);
     let ones = [1.0];
     let scales = |output: usize| {
         let of_weight = &weight.scales[weight.blocks(first + output)];
-        if x.offset.is_some() {
+        if x.offsets.is_some() {
             &ones[..]
         } else {
             of_weight
         }
     };
-    let scales: Vec<&[f32]> = (0..out.len()).map(scales).collect();
+    let scales: Vec<&[f32]> = (0..count).map(scales).collect();
     match weight.bits {
         CodeBits::Four => four(out, codes, &scales, x),
         CodeBits::Eight => eight(out, codes, &scales, x),
     }
-    for (output, value) in out.iter_mut().enumerate() {
-        *value += match (x.offset, weight.zeros) {
-            (Some(offset), _) => offset,
-            (None, None) => continue,
-            (None, Some(zeros)) => {
-                let zeros = &zeros[weight.blocks(first + output)];
-                x.shift(scales[output], zeros)
-            }
-        };
+    for (row, out) in out.chunks_exact_mut(count).enumerate() {
+        for (output, value) in out.iter_mut().enumerate() {
+            *value += match (&x.offsets, weight.zeros) {
+                (Some(offsets), _) => offsets[row],
+                (None, None) => continue,
+                (None, Some(zeros)) => {
+                    let zeros = &zeros[weight.blocks(first + output)];
+                    x.shift(row, scales[output], zeros)
+                }
+            };
+        }
     }
 }
 
 /// Defines the loops over codes of one kind, with the registers of the CPU at hand.
 macro_rules! dots_of {
     ($name:ident, $portable:ident, $kind:ty) => {
-        fn $name(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Row) {
+        fn $name(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Rows) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-                fn widest(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Row) {
-                    every_row::<std::arch::x86_64::__m512, $kind, _, _>(out, codes, scales, x);
+                fn widest(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Rows) {
+                    every_row::<std::arch::x86_64::__m512, $kind, _, _, _>(out, codes, scales, x);
                 }
                 if crate::simd::has_widest() {
                     // SAFETY: the CPU has the features that `widest` is compiled for.
@@ -178,8 +118,8 @@ macro_rules! dots_of {
         }
 
         vectorised! {
-            fn $portable(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Row) {
-                every_row::<Lanes, $kind, _, _>(out, codes, scales, x);
+            fn $portable(out: &mut [f32], codes: &[u8], scales: &[&[f32]], x: &Rows) {
+                every_row::<Lanes, $kind, _, _, _>(out, codes, scales, x);
             }
         }
     };
@@ -188,75 +128,134 @@ macro_rules! dots_of {
 dots_of!(dots_of_four, dots_of_four_on_any, Four);
 dots_of!(dots_of_eight, dots_of_eight_on_any, Eight);
 
-/// How a piece of `B` bytes is multiplied with the inputs of its `P` parts.
+/// How a piece of `B` bytes, of which `L` are a line of the cache, is multiplied with the inputs of its `P` parts.
 ///
 /// # Safety
-/// The register's.
+/// The register's. There are `B` bytes at every row of `codes`, and three more where they are followed.
 #[expect(unsafe_code, reason = "registers of a CPU found at run time")]
-trait Piece<const B: usize, const P: usize> {
-    unsafe fn add<R: Register>(sums: R, codes: &[u8; B], x: &[Lanes; P]) -> R;
+trait Piece<const B: usize, const P: usize, const L: usize> {
+    unsafe fn add<R: Register, const N: usize, const M: usize>(
+        sums: &mut [[R; M]; N],
+        codes: Place,
+        is_followed: bool,
+        x: &[[Lanes; M]; P],
+    );
 }
 
 struct Four;
 struct Eight;
 
 #[expect(unsafe_code, reason = "registers of a CPU found at run time")]
-impl Piece<FOUR_BYTES, FOUR_PARTS> for Four {
+impl Piece<FOUR_BYTES, FOUR_PARTS, { LINE / FOUR_BYTES }> for Four {
     #[inline(always)]
-    unsafe fn add<R: Register>(sums: R, codes: &[u8; FOUR_BYTES], x: &[Lanes; FOUR_PARTS]) -> R {
+    unsafe fn add<R: Register, const N: usize, const M: usize>(
+        sums: &mut [[R; M]; N],
+        codes: Place,
+        is_followed: bool,
+        x: &[[Lanes; M]; FOUR_PARTS],
+    ) {
         // SAFETY: the trait's.
-        unsafe { sums.plus_four(codes, x) }
+        unsafe { R::add_four(sums, codes, is_followed, x) }
     }
 }
 
 #[expect(unsafe_code, reason = "registers of a CPU found at run time")]
-impl Piece<LANES, 1> for Eight {
+impl Piece<LANES, 1, { LINE / LANES }> for Eight {
     #[inline(always)]
-    unsafe fn add<R: Register>(sums: R, codes: &[u8; LANES], [x]: &[Lanes; 1]) -> R {
+    unsafe fn add<R: Register, const N: usize, const M: usize>(
+        sums: &mut [[R; M]; N],
+        codes: Place,
+        _is_followed: bool,
+        [x]: &[[Lanes; M]; 1],
+    ) {
         // SAFETY: the trait's.
-        unsafe { sums.plus_eight(codes, x) }
+        unsafe { R::add_eight(sums, codes, x) }
     }
 }
 
-/// Every output from its row of codes.
+/// Every output of every row of activations from its row of codes.
 #[inline(always)]
-fn every_row<R: Register, K: Piece<B, P>, const B: usize, const P: usize>(
+fn every_row<R: Register, K: Piece<B, P, L>, const B: usize, const P: usize, const L: usize>(
     out: &mut [f32],
     codes: &[u8],
     scales: &[&[f32]],
-    x: &Row,
+    x: &Rows,
 ) {
-    let whole = out.len() / TOGETHER * TOGETHER;
-    let bytes = codes.len() / out.len().max(1);
-    let row = |output: usize| &codes[output * bytes..(output + 1) * bytes];
-    for first in (0..whole).step_by(TOGETHER) {
-        let rows = std::array::from_fn(|r| row(first + r));
-        let own = std::array::from_fn(|r| scales[first + r]);
-        let found: [f32; TOGETHER] = some_rows::<R, K, B, P, TOGETHER>(rows, own, x);
-        out[first..first + TOGETHER].copy_from_slice(&found);
+    if x.room == 1 {
+        every_output::<R, K, B, P, L, TOGETHER, 1>(out, codes, scales, x);
+    } else {
+        every_output::<R, K, B, P, L, TOGETHER_OF_MANY, MANY>(out, codes, scales, x);
     }
-    for output in whole..out.len() {
-        [out[output]] = some_rows::<R, K, B, P, 1>([row(output)], [scales[output]], x);
+}
+
+/// The same where there is room for `M` rows of activations.
+#[inline(always)]
+fn every_output<
+    R: Register,
+    K: Piece<B, P, L>,
+    const B: usize,
+    const P: usize,
+    const L: usize,
+    const N: usize,
+    const M: usize,
+>(
+    out: &mut [f32],
+    codes: &[u8],
+    scales: &[&[f32]],
+    x: &Rows,
+) {
+    let count = scales.len();
+    let bytes = codes.len() / count.max(1);
+    let whole = count / N * N;
+    let (codes, last_codes) = codes.split_at(whole * bytes);
+    let (scales, last_scales) = scales.split_at(whole);
+    let groups = codes
+        .chunks_exact((N * bytes).max(1))
+        .zip(scales.as_chunks().0);
+    for (number, (codes, scales)) in groups.enumerate() {
+        let found = some_rows::<R, K, B, P, L, N, M>(codes, scales, x);
+        for (row, out) in out.chunks_exact_mut(count).enumerate() {
+            for (at, found) in found.iter().enumerate() {
+                out[number * N + at] = found[row];
+            }
+        }
+    }
+    let rest = last_codes
+        .chunks_exact(bytes.max(1))
+        .zip(last_scales.as_chunks().0);
+    for (number, (codes, scales)) in rest.enumerate() {
+        let [found] = some_rows::<R, K, B, P, L, 1, M>(codes, scales, x);
+        for (out, found) in out.chunks_exact_mut(count).zip(found) {
+            out[whole + number] = found;
+        }
     }
 }
 
 /// Rows that are multiplied side by side.
 #[inline(always)]
-fn some_rows<R: Register, K: Piece<B, P>, const B: usize, const P: usize, const N: usize>(
-    codes: [&[u8]; N],
-    scales: [&[f32]; N],
-    x: &Row,
-) -> [f32; N] {
-    let (cut, (x, _)) = (x.cut, x.parts.as_chunks::<P>());
+fn some_rows<
+    R: Register,
+    K: Piece<B, P, L>,
+    const B: usize,
+    const P: usize,
+    const L: usize,
+    const N: usize,
+    const M: usize,
+>(
+    codes: &[u8],
+    scales: &[&[f32]; N],
+    x: &Rows,
+) -> [[f32; M]; N] {
+    let (cut, x) = (x.cut, x.parts.as_chunks::<M>().0.as_chunks::<P>().0);
     match cut {
-        Cut::Pieces(1) => even_blocks::<R, K, B, P, N, 1, 1>(codes, scales, x),
-        Cut::Pieces(2) => even_blocks::<R, K, B, P, N, 2, 1>(codes, scales, x),
-        Cut::Pieces(4) => even_blocks::<R, K, B, P, N, 4, 1>(codes, scales, x),
-        Cut::Pieces(_) => even_blocks::<R, K, B, P, N, 8, 1>(codes, scales, x),
-        Cut::Blocks(2) => even_blocks::<R, K, B, P, N, 1, 2>(codes, scales, x),
-        Cut::Blocks(4) => even_blocks::<R, K, B, P, N, 1, 4>(codes, scales, x),
-        Cut::Blocks(_) => even_blocks::<R, K, B, P, N, 1, 8>(codes, scales, x),
-        Cut::Alone(block) => blocks_alone::<R, K, B, P, N>(codes, scales, x, block),
+        Cut::Pieces(1) => even_blocks::<R, K, B, P, L, N, M, 1, 1>(codes, scales, x),
+        Cut::Pieces(2) => even_blocks::<R, K, B, P, L, N, M, 2, 1>(codes, scales, x),
+        Cut::Pieces(4) => even_blocks::<R, K, B, P, L, N, M, 4, 1>(codes, scales, x),
+        Cut::Pieces(_) => even_blocks::<R, K, B, P, L, N, M, 8, 1>(codes, scales, x),
+        Cut::Blocks(2) => even_blocks::<R, K, B, P, L, N, M, 1, 2>(codes, scales, x),
+        Cut::Blocks(4) => even_blocks::<R, K, B, P, L, N, M, 1, 4>(codes, scales, x),
+        Cut::Blocks(_) => even_blocks::<R, K, B, P, L, N, M, 1, 8>(codes, scales, x),
+        Cut::Alone(block) => blocks_alone::<R, K, B, P, L, N, M>(codes, scales, x, block),
     }
 }
 
@@ -265,106 +264,147 @@ fn some_rows<R: Register, K: Piece<B, P>, const B: usize, const P: usize, const 
 #[expect(unsafe_code, reason = "registers of a CPU found at run time")]
 fn even_blocks<
     R: Register,
-    K: Piece<B, P>,
+    K: Piece<B, P, L>,
     const B: usize,
     const P: usize,
+    const L: usize,
     const N: usize,
+    const M: usize,
     const PIECES: usize,
     const BLOCKS: usize,
 >(
-    codes: [&[u8]; N],
-    scales: [&[f32]; N],
-    x: &[[Lanes; P]],
-) -> [f32; N] {
-    let [codes_ahead, scales_ahead] = ahead(codes, scales);
-    let (x, _) = x.as_chunks::<PIECES>();
-    let codes = codes.map(|codes| &codes.as_chunks::<B>().0.as_chunks::<PIECES>().0[..x.len()]);
-    let scales = scales.map(|scales| &scales.as_chunks::<BLOCKS>().0[..x.len()]);
-    // SAFETY: every caller is compiled for the CPU whose register it is.
+    codes: &[u8],
+    scales: &[&[f32]; N],
+    x: &[[[Lanes; M]; P]],
+) -> [[f32; M]; N] {
+    let bytes = codes.len() / N;
+    let x = x.as_chunks::<PIECES>().0;
+    assert!(bytes == x.len() * PIECES * B && scales.iter().all(|s| s.len() == x.len() * BLOCKS));
+    // SAFETY: every caller is compiled for the CPU whose register it is; codes and scales are as long as was compared, and all
+    // groups but the last one are followed by another.
     unsafe {
-        let mut sums = [R::of(0.0); N];
-        for (at, x) in x.iter().enumerate() {
-            let (codes, scales) = (
-                codes.map(|codes| &codes[at]),
-                scales.map(|scales| &scales[at]),
-            );
-            for codes in codes {
+        let place = Place {
+            first: codes.as_ptr(),
+            stride: bytes,
+        };
+        let ahead = Ahead::new(bytes, N);
+        let mut sums = [[R::of(0.0); M]; N];
+        for (at, x_of_group) in x.iter().enumerate() {
+            let from = place.plus(at * PIECES * B);
+            let step = ahead.step(at * PIECES * B);
+            for row in 0..N {
                 for line in (0..PIECES * B).step_by(LINE) {
-                    fetch(codes, codes_ahead + line);
+                    fetch(from.row(row), step + line);
                 }
             }
-            let mut own = [R::of(0.0); N];
-            for (piece, x) in x.iter().enumerate() {
-                for (own, codes) in own.iter_mut().zip(codes) {
-                    *own = K::add(*own, &codes[piece], x);
-                }
+            let mut own = [[R::of(0.0); M]; N];
+            for (piece, x_of_piece) in x_of_group.iter().enumerate() {
+                let from = from.plus(piece * B);
+                K::add(&mut own, from, at + 1 < x.len(), x_of_piece);
             }
-            for ((sum, own), scales) in sums.iter_mut().zip(own).zip(scales) {
-                fetch(scales, scales_ahead);
-                *sum = sum.plus_product(own, R::spread(scales));
+            for ((sums, own), scales) in sums.iter_mut().zip(own).zip(scales) {
+                let own_scales = scales.as_ptr().add(at * BLOCKS).cast::<[f32; BLOCKS]>();
+                fetch(own_scales, N * size_of_val(*scales));
+                let scale = R::spread(&*own_scales);
+                for (sum, own) in sums.iter_mut().zip(own) {
+                    *sum = sum.plus_product(own, scale);
+                }
             }
         }
-        sums.map(|sums| halved(sums.lanes(), |a, b| a + b))
+        totals(&sums)
     }
 }
 
 /// Rows with a scale for every so many bytes.
 #[inline(always)]
 #[expect(unsafe_code, reason = "registers of a CPU found at run time")]
-fn blocks_alone<R: Register, K: Piece<B, P>, const B: usize, const P: usize, const N: usize>(
-    codes: [&[u8]; N],
-    scales: [&[f32]; N],
-    mut x: &[[Lanes; P]],
+fn blocks_alone<
+    R: Register,
+    K: Piece<B, P, L>,
+    const B: usize,
+    const P: usize,
+    const L: usize,
+    const N: usize,
+    const M: usize,
+>(
+    codes: &[u8],
+    scales: &[&[f32]; N],
+    x: &[[[Lanes; M]; P]],
     block: usize,
-) -> [f32; N] {
-    let [codes_ahead, scales_ahead] = ahead(codes, scales);
-    // SAFETY: every caller is compiled for the CPU whose register it is.
+) -> [[f32; M]; N] {
+    let (bytes, whole) = (codes.len() / N, block / B);
+    let blocks = x.len() / block.div_ceil(B);
+    assert!(bytes == blocks * block && scales.iter().all(|scales| scales.len() == blocks));
+    // SAFETY: every caller is compiled for the CPU whose register it is; codes and scales are as long as was compared, and all
+    // pieces but the last one of a block are followed by another.
     unsafe {
-        let mut sums = [R::of(0.0); N];
-        for number in 0..scales[0].len() {
-            let codes = codes.map(|codes| &codes[number * block..][..block]);
-            let (own_x, after) = x.split_at(block.div_ceil(B));
-            x = after;
-            let whole = block / B;
-            // Lengths that the compiler knows to be the same are compared once.
-            let pieces = codes.map(|codes| &codes.as_chunks::<B>().0[..whole]);
-            let mut own = [R::of(0.0); N];
-            let mut at = 0;
-            for line in own_x[..whole].chunks(LINE / B) {
-                for pieces in pieces {
-                    fetch(&pieces[at], codes_ahead);
+        let place = Place {
+            first: codes.as_ptr(),
+            stride: bytes,
+        };
+        let ahead = Ahead::new(bytes, N);
+        let mut sums = [[R::of(0.0); M]; N];
+        for (number, x) in x.chunks_exact(block.div_ceil(B)).enumerate() {
+            let from = place.plus(number * block);
+            let mut own = [[R::of(0.0); M]; N];
+            let (lines, rest) = x[..whole].as_chunks::<L>();
+            for (line, x) in lines.iter().enumerate() {
+                let step = ahead.step(number * block + line * L * B);
+                for row in 0..N {
+                    fetch(from.plus(line * L * B).row(row), step);
                 }
-                for x in line {
-                    for (own, pieces) in own.iter_mut().zip(pieces) {
-                        *own = K::add(*own, &pieces[at], x);
-                    }
-                    at += 1;
-                }
-            }
-            if let [x] = &own_x[whole..] {
-                let ends = codes.map(|codes| padded(&codes[whole * B..]));
-                for (own, end) in own.iter_mut().zip(&ends) {
-                    *own = K::add(*own, end, x);
+                for (at, x) in x.iter().enumerate() {
+                    let at = line * L + at;
+                    K::add(&mut own, from.plus(at * B), at + 1 < whole, x);
                 }
             }
-            for ((sum, own), scales) in sums.iter_mut().zip(own).zip(scales) {
-                fetch(&scales[number], scales_ahead);
-                *sum = sum.plus_product(own, R::of(scales[number]));
+            for (at, x) in rest.iter().enumerate() {
+                let at = lines.len() * L + at;
+                K::add(&mut own, from.plus(at * B), false, x);
+            }
+            if let [x] = &x[whole..] {
+                let mut ends = [[0; B]; N];
+                for (row, end) in ends.iter_mut().enumerate() {
+                    let at = row * bytes + number * block;
+                    pad(end, &codes[at + whole * B..at + block]);
+                }
+                let ends = Place {
+                    first: ends.as_ptr().cast(),
+                    stride: B,
+                };
+                K::add(&mut own, ends, false, x);
+            }
+            for ((sums, own), scales) in sums.iter_mut().zip(own).zip(scales) {
+                fetch(&raw const scales[number], N * size_of_val(*scales));
+                let scale = R::of(scales[number]);
+                for (sum, own) in sums.iter_mut().zip(own) {
+                    *sum = sum.plus_product(own, scale);
+                }
             }
         }
-        sums.map(|sums| halved(sums.lanes(), |a, b| a + b))
+        totals(&sums)
     }
 }
 
-/// How far it is to the same place of the rows that are next, in bytes of codes and of scales: of so many streams the CPU itself
-/// asks for too little ahead.
+/// Of the lanes of each.
+///
+/// # Safety
+/// The register's.
 #[inline(always)]
-fn ahead<const N: usize>(codes: [&[u8]; N], scales: [&[f32]; N]) -> [usize; 2] {
-    [N * codes[0].len(), N * size_of_val(scales[0])]
+#[expect(unsafe_code, reason = "registers of a CPU found at run time")]
+unsafe fn totals<R: Register, const N: usize, const M: usize>(sums: &[[R; M]; N]) -> [[f32; M]; N] {
+    let mut totals = [[0.0; M]; N];
+    for (totals, sums) in totals.iter_mut().zip(sums) {
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            // SAFETY: the register's.
+            *total = halved(unsafe { sum.lanes() }, |a, b| a + b);
+        }
+    }
+    totals
 }
 
 /// With zeros behind, which add nothing.
 #[inline(always)]
-fn padded<const B: usize>(rest: &[u8]) -> [u8; B] {
-    std::array::from_fn(|at| rest.get(at).copied().unwrap_or_default())
+fn pad<const B: usize>(bytes: &mut [u8; B], rest: &[u8]) {
+    bytes[..rest.len()].copy_from_slice(rest);
 }

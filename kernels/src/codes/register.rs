@@ -23,6 +23,40 @@ pub(super) const FOUR_BYTES: usize = 4 * LANES;
 /// Codes of a word.
 pub(super) const FOUR_PARTS: usize = 8;
 
+/// Where rows of codes lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The first.
+    pub(super) first: *const u8,
+    /// Bytes from one to the next.
+    pub(super) stride: usize,
+}
+
+impl Place {
+    /// So many bytes further on in every row.
+    ///
+    /// # Safety
+    /// They are there.
+    #[inline(always)]
+    pub(super) unsafe fn plus(self, bytes: usize) -> Self {
+        Self {
+            // SAFETY: the caller's.
+            first: unsafe { self.first.add(bytes) },
+            ..self
+        }
+    }
+
+    /// A row.
+    ///
+    /// # Safety
+    /// It is there.
+    #[inline(always)]
+    pub(super) unsafe fn row(self, row: usize) -> *const u8 {
+        // SAFETY: the caller's.
+        unsafe { self.first.add(row * self.stride) }
+    }
+}
+
 /// A register of [`LANES`] FP32 values.
 ///
 /// # Safety
@@ -39,11 +73,27 @@ pub(super) trait Register: Copy {
     /// `a b + self`, rounded once.
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
 
-    /// Adds the products of the eight codes of every word, part by part: in each byte the upper half first.
-    unsafe fn plus_four(self, codes: &[u8; FOUR_BYTES], x: &[Lanes; FOUR_PARTS]) -> Self;
+    /// Adds to the sums of some rows of codes with each row of activations the products of the eight codes of every word, part
+    /// by part: in each byte the upper half first.
+    ///
+    /// # Safety
+    /// There are [`FOUR_BYTES`] at every row of `codes`, and three more where they are followed.
+    unsafe fn add_four<const N: usize, const M: usize>(
+        sums: &mut [[Self; M]; N],
+        codes: Place,
+        is_followed: bool,
+        x: &[[Lanes; M]; FOUR_PARTS],
+    );
 
-    /// Adds the product of every byte.
-    unsafe fn plus_eight(self, codes: &[u8; LANES], x: &Lanes) -> Self;
+    /// Adds the product of every byte in the same way.
+    ///
+    /// # Safety
+    /// There are [`LANES`] bytes at every row of `codes`.
+    unsafe fn add_eight<const N: usize, const M: usize>(
+        sums: &mut [[Self; M]; N],
+        codes: Place,
+        x: &[Lanes; M],
+    );
 }
 
 /// Where code `part` of a word begins, in bits.
@@ -74,25 +124,49 @@ impl Register for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn plus_four(mut self, codes: &[u8; FOUR_BYTES], x: &[Lanes; FOUR_PARTS]) -> Self {
-        let words = codes.as_chunks::<4>().0;
-        for (part, x) in x.iter().enumerate() {
-            for lane in 0..LANES {
-                // With its sign in the topmost bit, and back.
-                let turned = u32::from_le_bytes(words[lane]) << (28 - place(part));
-                let code = turned.cast_signed() >> 28;
-                self[lane] = (code as f32).mul_add(x[lane], self[lane]);
+    unsafe fn add_four<const N: usize, const M: usize>(
+        sums: &mut [[Self; M]; N],
+        codes: Place,
+        _is_followed: bool,
+        x: &[[Lanes; M]; FOUR_PARTS],
+    ) {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the trait's.
+            let codes = unsafe { codes.row(row).cast::<[u8; FOUR_BYTES]>().read() };
+            let words = codes.as_chunks::<4>().0;
+            for (part, x) in x.iter().enumerate() {
+                let code: Self = std::array::from_fn(|lane| {
+                    // With its sign in the topmost bit, and back.
+                    let turned = u32::from_le_bytes(words[lane]) << (28 - place(part));
+                    (turned.cast_signed() >> 28) as f32
+                });
+                add_products(sums, &code, x);
             }
         }
-        self
     }
 
     #[inline(always)]
-    unsafe fn plus_eight(mut self, codes: &[u8; LANES], x: &Lanes) -> Self {
-        for lane in 0..LANES {
-            self[lane] = f32::from(codes[lane].cast_signed()).mul_add(x[lane], self[lane]);
+    unsafe fn add_eight<const N: usize, const M: usize>(
+        sums: &mut [[Self; M]; N],
+        codes: Place,
+        x: &[Lanes; M],
+    ) {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the trait's.
+            let codes = unsafe { codes.row(row).cast::<[u8; LANES]>().read() };
+            let codes = codes.map(|code| f32::from(code.cast_signed()));
+            add_products(sums, &codes, x);
         }
-        self
+    }
+}
+
+/// Of a code for each lane with each row of activations.
+#[inline(always)]
+fn add_products<const M: usize>(sums: &mut [Lanes; M], codes: &Lanes, x: &[Lanes; M]) {
+    for (sums, x) in sums.iter_mut().zip(x) {
+        for lane in 0..LANES {
+            sums[lane] = codes[lane].mul_add(x[lane], sums[lane]);
+        }
     }
 }
 
@@ -139,30 +213,69 @@ impl Register for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn plus_four(mut self, codes: &[u8; FOUR_BYTES], x: &[Lanes; FOUR_PARTS]) -> Self {
-        // SAFETY: the trait's; what is loaded has the length of a register.
+    unsafe fn add_four<const N: usize, const M: usize>(
+        sums: &mut [[Self; M]; N],
+        codes: Place,
+        is_followed: bool,
+        x: &[[Lanes; M]; FOUR_PARTS],
+    ) {
+        // Rows are innermost, so that all share what is loaded of the activations. A permutation looks at the lowest four bits of
+        // each lane only, so that no code is cut out.
+        macro_rules! part {
+            ($part:expr, $values:ident, |$row:ident| $places:expr) => {
+                for ($row, sums) in sums.iter_mut().enumerate() {
+                    let code = _mm512_permutexvar_ps($places, $values);
+                    for (sum, x) in sums.iter_mut().zip(&x[$part]) {
+                        *sum = _mm512_fmadd_ps(code, _mm512_loadu_ps(x.as_ptr()), *sum);
+                    }
+                }
+            };
+        }
+        // Words that begin with a later byte are read from there, which spares every other shift: shifts share two ports with
+        // all that multiplies, and loads have ports of their own. The codes of several rows of activations are shifted once.
+        macro_rules! bytes {
+            ($values:ident $($byte:literal)*) => {$(
+                part!(2 * $byte, $values, |row| {
+                    _mm512_srli_epi32::<4>(_mm512_loadu_si512(codes.row(row).add($byte).cast()))
+                });
+                part!(2 * $byte + 1, $values, |row| {
+                    _mm512_loadu_si512(codes.row(row).add($byte).cast())
+                });
+            )*};
+        }
+        macro_rules! shifts {
+            ($values:ident $($part:literal)*) => {$(
+                part!($part, $values, |row| {
+                    _mm512_srli_epi32::<{ place($part) as u32 }>(_mm512_loadu_si512(codes.row(row).cast()))
+                });
+            )*};
+        }
+        // SAFETY: the trait's; what is loaded of `x` has the length of a register.
         unsafe {
-            let words = _mm512_loadu_si512(codes.as_ptr().cast());
             let values = _mm512_loadu_ps(VALUES.as_ptr());
-            // A permutation looks at the lowest four bits of each lane only, so that no code is cut out.
-            macro_rules! part {
-                ($($part:literal)*) => {$(
-                    let places = _mm512_srli_epi32::<{ place($part) as u32 }>(words);
-                    let code = _mm512_permutexvar_ps(places, values);
-                    self = _mm512_fmadd_ps(code, _mm512_loadu_ps(x[$part].as_ptr()), self);
-                )*};
+            if M == 1 && is_followed {
+                bytes!(values 0 1 2 3);
+            } else {
+                shifts!(values 0 1 2 3 4 5 6 7);
             }
-            part!(0 1 2 3 4 5 6 7);
-            self
         }
     }
 
     #[inline(always)]
-    unsafe fn plus_eight(self, codes: &[u8; LANES], x: &Lanes) -> Self {
-        // SAFETY: the trait's; what is loaded has the length of a register, or of a quarter.
+    unsafe fn add_eight<const N: usize, const M: usize>(
+        sums: &mut [[Self; M]; N],
+        codes: Place,
+        x: &[Lanes; M],
+    ) {
+        // SAFETY: the trait's; what is loaded of `x` has the length of a register.
         unsafe {
-            let codes = _mm512_cvtepi8_epi32(_mm_loadu_si128(codes.as_ptr().cast()));
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), _mm512_loadu_ps(x.as_ptr()), self)
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let codes = _mm512_cvtepi8_epi32(_mm_loadu_si128(codes.row(row).cast()));
+                let codes = _mm512_cvtepi32_ps(codes);
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    *sum = _mm512_fmadd_ps(codes, _mm512_loadu_ps(x.as_ptr()), *sum);
+                }
+            }
         }
     }
 }

@@ -112,10 +112,10 @@ proptest! {
     fn prop_every_cpu_gives_the_same_bits(drawn in drawn()) {
         let [outputs, inputs] = drawn.shape;
         let codes = drawn.codes();
-        let row = Row::new(&drawn.x[..inputs], &codes);
+        let rows = Rows::all(&drawn.x[..inputs * 5.min(drawn.x.len() / inputs)], &codes);
         let found = [LOOPS, dot::LOOPS_OF_ANY].map(|loops| {
-            let mut out = vec![f32::NAN; outputs];
-            dots(loops, &mut out, &row, &codes, 0);
+            let mut out = vec![f32::NAN; rows[0].count * outputs];
+            dots(loops, &mut out, &rows[0], &codes, 0);
             out.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         });
         prop_assert_eq!(&found[0], &found[1]);
@@ -125,19 +125,21 @@ proptest! {
     #[test]
     fn prop_a_row_does_not_depend_on_those_beside_it(drawn in drawn()) {
         let [outputs, inputs] = drawn.shape;
-        let rows = (drawn.x.len() / inputs).min(FEW);
+        let rows = drawn.x.len() / inputs;
         let mut all = vec![0.0; rows * outputs];
-        codes_product(&mut all, &drawn.x[..rows * inputs], &drawn.codes());
-        let mut one = vec![0.0; outputs];
-        codes_product(&mut one, &drawn.x[..inputs], &drawn.codes());
-        prop_assert_eq!(&all[..outputs], &one[..]);
+        codes_product(&mut all, &drawn.x, &drawn.codes());
+        for (x, found) in drawn.x.chunks_exact(inputs).zip(all.chunks_exact(outputs)) {
+            let mut one = vec![0.0; outputs];
+            codes_product(&mut one, x, &drawn.codes());
+            prop_assert_eq!(found, &one[..]);
+        }
     }
 }
 
 /// Many parts, the last one short, by either way.
 #[test]
 fn outputs_beyond_a_part_have_their_places() {
-    let [outputs, inputs] = [2 * SLAB + 5, 32];
+    let [outputs, inputs] = [4 * PART + 5, 32];
     for (bits, m) in [
         (CodeBits::Four, 3),
         (CodeBits::Four, 20),

@@ -1,12 +1,13 @@
 //! Linear maps and their weight gradients.
 
 use super::rows::{add_to_rows, sum_rows};
+use crate::codes::{Codes, codes_product};
 use crate::matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 
 /// `y = x Wᵀ + b`
 #[derive(Debug, Clone, Copy)]
 pub struct Linear<'a> {
-    /// `[outputs, inputs]`
+    /// `[outputs, inputs]`; empty where it is in codes, which a [`ForwardWeight`] has.
     pub weight: &'a [f32],
     /// `[outputs]`
     pub bias: Option<&'a [f32]>,
@@ -14,6 +15,15 @@ pub struct Linear<'a> {
     pub inputs: usize,
     /// Width of `y`.
     pub outputs: usize,
+}
+
+/// A weight, ready for the products of forward passes.
+#[derive(Debug)]
+pub enum ForwardWeight<'a> {
+    /// `Wᵀ` in FP32.
+    Values(Prepared<'a>),
+    /// `W` in codes, which are multiplied as they lie.
+    Codes(Codes<'a>),
 }
 
 /// Where the gradients of a linear map go: they overwrite the weight's and are added to the bias's.
@@ -28,8 +38,8 @@ pub struct LinearGradient<'a> {
 impl<'a> Linear<'a> {
     /// `Wᵀ`, ready for the products of a forward pass.
     #[must_use]
-    pub fn forward_weight(&self) -> Prepared<'a> {
-        Prepared::new(self.matrix().transposed())
+    pub fn forward_weight(&self) -> ForwardWeight<'a> {
+        ForwardWeight::Values(Prepared::new(self.matrix().transposed()))
     }
 
     /// `W`, ready for the products of a backward pass.
@@ -43,9 +53,14 @@ impl<'a> Linear<'a> {
     }
 
     /// `alone` says that the calling thread has all rows, and so may share the product with others.
-    pub fn forward(&self, weight: &Prepared, y: &mut [f32], x: &[f32], alone: bool) {
+    pub fn forward(&self, weight: &ForwardWeight, y: &mut [f32], x: &[f32], alone: bool) {
         let rows = x.len() / self.inputs;
-        multiply(y, Matrix::new(x, rows, self.inputs), weight, alone);
+        match weight {
+            ForwardWeight::Values(weight) => {
+                multiply(y, Matrix::new(x, rows, self.inputs), weight, alone);
+            }
+            ForwardWeight::Codes(codes) => codes_product(y, x, codes),
+        }
         if let Some(bias) = self.bias {
             add_to_rows(y, bias);
         }

@@ -3,7 +3,7 @@
 use crate::cli::{WeightFormat, WeightLayout, Weights, WeightsExport};
 use crate::console::{self, say};
 use crate::failure::Failure;
-use experiments::{ModelRequest, SatDtype, export_transformers, export_weights, import_weights};
+use experiments::{SatDtype, export_transformers, export_weights, import_weights};
 use experiments_text::Cache;
 use std::process::ExitCode;
 
@@ -41,14 +41,8 @@ fn export(arguments: &WeightsExport, cache: &Cache) -> Result<(), Failure> {
                     "`--layout gpt2` is one file in FP32: leave out `--format` and `--tensor-parallel`",
                 ));
             }
-            let request = ModelRequest {
-                directory: run,
-                config: &config,
-                cache,
-                step: *step,
-                quantized: None,
-            };
-            (export_transformers(&request, out)?, out.clone())
+            let found = export_transformers(run, &config, cache, *step, out)?;
+            (found, out.clone())
         }
     };
     if step.is_none() {

@@ -21,7 +21,7 @@ use crate::numerics::precision::{At, Places};
 use crate::ranks::Ranks;
 use counts::Counts;
 use kernels::slices::rows::larger_or_nan;
-use kernels::slices::{Linear, Mask, Norm, NormGradient};
+use kernels::slices::{ForwardWeight, Linear, Mask, Norm, NormGradient};
 use kernels::{Buffer, Matrix, MatrixMut, Onto, Pass, Prepared, matmul_here, store};
 use kv_cache::KvCache;
 use slots::Slots;
@@ -255,7 +255,7 @@ impl Branch for Attention<'_> {
         &self,
         rows: &Rows,
         piece: &Range<usize>,
-        weights: &[Prepared; 2],
+        weights: &[ForwardWeight; 2],
         y: &[f32],
         [qkv, context, raw]: [&mut [f32]; 3],
         out: &mut [f32],

@@ -8,7 +8,8 @@ use crate::numerics::dropout::Masks;
 use crate::numerics::precision::{At, Precision};
 use crate::ranks::{Ranks, RowShares};
 use experiments_config::Config;
-use kernels::{Buffer, Pass, Prepared, Rounding, round_again, store};
+use kernels::slices::ForwardWeight;
+use kernels::{Buffer, Pass, Rounding, round_again, store};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,9 +35,9 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Before<'a> {
     pub(crate) cache: &'a KvCache,
     /// The weights of all sub-layers, ready for products.
-    pub(crate) prepared: &'a [[Prepared<'a>; 2]],
+    pub(crate) prepared: &'a [[ForwardWeight<'a>; 2]],
     /// The same of the projection to the vocabulary, block by block.
-    pub(crate) vocabulary: &'a [Prepared<'a>],
+    pub(crate) vocabulary: &'a [ForwardWeight<'a>],
 }
 
 impl Context<'_> {

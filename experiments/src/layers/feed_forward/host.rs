@@ -8,7 +8,7 @@ use crate::layers::rows::Rows;
 use crate::numerics::precision::{At, Places};
 use experiments_config::Activation;
 use kernels::slices::rows::{multiply, product};
-use kernels::slices::{Linear, NormGradient};
+use kernels::slices::{ForwardWeight, Linear, NormGradient};
 use kernels::{Buffer, Pass, Prepared, Store, round_again, store};
 use std::ops::Range;
 
@@ -95,7 +95,7 @@ impl Branch for FeedForward<'_> {
         &self,
         rows: &Rows,
         _piece: &Range<usize>,
-        weights: &[Prepared; 2],
+        weights: &[ForwardWeight; 2],
         y: &[f32],
         [up, second, _]: [&mut [f32]; 3],
         out: &mut [f32],

@@ -6,8 +6,8 @@
 
 use crate::layers::rows::{GROUPS, cut, pieces};
 use crate::ranks::Ranks;
-use kernels::slices::Linear;
 use kernels::slices::rows::{add, exp_scaled, exp_sum};
+use kernels::slices::{ForwardWeight, Linear};
 use kernels::{Buffer, Matrix, Onto, Pass, Prepared, Rounding, store};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -33,11 +33,11 @@ pub(crate) struct Vocabulary<'a> {
     /// The first of them.
     pub(crate) first: usize,
     /// What [`prepare`] made of `weight`, where many passes share it.
-    pub(crate) prepared: Option<&'a [Prepared<'a>]>,
+    pub(crate) prepared: Option<&'a [ForwardWeight<'a>]>,
 }
 
 /// The projection, ready for the forward products of many passes: blocks of the most tokens, whatever the rows of a pass.
-pub(crate) fn prepare(weight: &[f32], width: usize) -> Vec<Prepared<'_>> {
+pub(crate) fn prepare(weight: &[f32], width: usize) -> Vec<ForwardWeight<'_>> {
     let linear = |block: Range<usize>| linear(weight, width, &block).forward_weight();
     let blocks = pieces(weight.len() / width, MOST);
     blocks.into_iter().map(linear).collect()

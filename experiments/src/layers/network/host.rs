@@ -6,7 +6,8 @@ use crate::layers::feed_forward::host::FeedForward;
 use crate::layers::residual::host::Sublayer;
 use crate::layers::residual::{ATTENTION, FEED_FORWARD};
 use crate::layers::weights::host::Weights;
-use kernels::slices::Linear;
+use crate::quantization::PackedMaps;
+use kernels::slices::ForwardWeight;
 use std::ops::Range;
 
 /// All sub-layers of some layers, attention and feed-forward in turn.
@@ -16,11 +17,20 @@ pub(crate) fn sublayers<'a>(context: &'a Context<'a>, layers: Range<usize>) -> V
         .collect()
 }
 
-/// The linear maps of both sub-layers of a layer.
-pub(crate) fn linears<'a>(weights: &'a Weights, layer: usize) -> [[Linear<'a>; 2]; 2] {
+/// The weights of both sub-layers of a layer, ready for products: in codes where there are some by that name.
+pub(crate) fn forward_weights<'a>(
+    weights: &'a Weights,
+    packed: &'a PackedMaps,
+    layer: usize,
+) -> [[ForwardWeight<'a>; 2]; 2] {
     [&ATTENTION, &FEED_FORWARD].map(|half| {
-        let name = |part: &str| format!("layers.{layer}.{}.{part}", half.name);
-        half.linears.map(|part| weights.linear(&name(part)))
+        half.linears.map(|part| {
+            let name = format!("layers.{layer}.{}.{part}", half.name);
+            match packed.get(&format!("{name}.weight")) {
+                Some(map) => ForwardWeight::Codes(map.codes()),
+                None => weights.linear(&name).forward_weight(),
+            }
+        })
     })
 }
 

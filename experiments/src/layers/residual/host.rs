@@ -14,7 +14,7 @@ use crate::numerics::precision::Places;
 use crate::ranks::{Ranks, RowShares};
 use experiments_config::Residual;
 use kernels::slices::rows::{add, larger_or_nan, scale};
-use kernels::slices::{Linear, Mask, Norm, NormGradient};
+use kernels::slices::{ForwardWeight, Linear, Mask, Norm, NormGradient};
 use kernels::{Buffer, Pass, Prepared, Rounding, Store, round_again, store};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -39,7 +39,7 @@ pub(crate) trait Branch: Sync {
         &self,
         rows: &Rows,
         piece: &Range<usize>,
-        weights: &[Prepared; 2],
+        weights: &[ForwardWeight; 2],
         y: &[f32],
         kept: [&mut [f32]; 3],
         out: &mut [f32],
@@ -79,7 +79,7 @@ pub(crate) struct Sublayer<'a> {
     /// The ranks that share the branch's matrices, where there are several: each has a share of its output.
     tensor: Option<&'a Ranks>,
     /// Both weights, where they are ready for products already.
-    prepared: Option<&'a [Prepared<'a>; 2]>,
+    prepared: Option<&'a [ForwardWeight<'a>; 2]>,
     /// Whose the rows outside the branch are, where those have each some of them.
     rows: Option<&'a RowShares<'a>>,
 }
@@ -133,7 +133,7 @@ struct ForwardPiece<'a> {
 /// those share the map.
 pub(crate) fn second_map(
     map: &Linear,
-    weight: &Prepared,
+    weight: &ForwardWeight,
     inner: &[f32],
     out: &mut [f32],
     rows: &Rows,
@@ -177,7 +177,7 @@ impl<'a> Sublayer<'a> {
     }
 
     /// The same with both weights ready for products.
-    pub(crate) fn with(self, prepared: Option<&'a [Prepared<'a>; 2]>) -> Self {
+    pub(crate) fn with(self, prepared: Option<&'a [ForwardWeight<'a>; 2]>) -> Self {
         Self { prepared, ..self }
     }
 
@@ -324,7 +324,7 @@ impl<'a> Sublayer<'a> {
         divisor: Option<Divisor>,
         rows: &Rows,
         piece: &Range<usize>,
-        weights: &[Prepared; 2],
+        weights: &[ForwardWeight; 2],
         mut job: ForwardPiece,
     ) -> f32 {
         let point = self.places.at(self.half.norm);

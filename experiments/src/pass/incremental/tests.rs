@@ -1,5 +1,7 @@
 //! Text read row by row against the whole pass, over everything on which a pass branches.
 
+mod codes;
+
 use super::*;
 use crate::data::objective::{sample_gmask, sample_gpt, sample_mask, sample_task};
 use crate::parameters::Parameters;
@@ -107,7 +109,8 @@ fn difference(config: &Config) -> f32 {
     let parameters = Parameters::initialise(&config.model, VOCABULARY, 7);
     let precision = Precision::new(&config.precision, config.model.layers);
     let weights = Arc::new(Weights::new(&parameters, &config.model, &precision));
-    let mut model = Incremental::new(config, &precision, &weights);
+    let packed = PackedMaps::new();
+    let mut model = Incremental::new(config, &precision, &weights, &packed);
     let mut worst = 0.0_f32;
     for sample in samples(config) {
         let found = row_by_row(&mut model, &sample);
@@ -206,7 +209,8 @@ fn texts_that_share_their_beginning_are_as_if_each_had_its_own() {
     let parameters = Parameters::initialise(&config.model, VOCABULARY, 7);
     let precision = Precision::new(&config.precision, config.model.layers);
     let weights = Arc::new(Weights::new(&parameters, &config.model, &precision));
-    let mut model = Incremental::new(&config, &precision, &weights);
+    let packed = PackedMaps::new();
+    let mut model = Incremental::new(&config, &precision, &weights, &packed);
     let layout = experiments_evaluation::Layout::of(&config);
     assert_eq!(layout.mode, ObjectiveMode::Glm);
     let text = vec![3, 9, layout.special.gmask];

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::files::checkpoint::read_weights;
+use crate::parameters::Parameters;
 use experiments_evaluation::{Choosing, choice_log_probabilities};
 use serde::Deserialize;
 
@@ -57,7 +58,8 @@ fn tokens_are_as_likely_as_transformers_says() {
     let items: Vec<Choosing> = golden.items.iter().map(item).collect();
     let precision = Precision::new(&config.precision, config.model.layers);
     let values = Arc::new(Weights::new(&parameters, &config.model, &precision));
-    let mut model = Incremental::new(&config, &precision, &values);
+    let packed = PackedMaps::new();
+    let mut model = Incremental::new(&config, &precision, &values, &packed);
     let found = choice_log_probabilities(&mut model, &items).unwrap();
     let expected = golden.items.iter().map(|item| {
         let answers = item.answers.iter();
