@@ -30,8 +30,8 @@ pub(crate) struct Bench {
     /// Vary width, depth, sequence and vocabulary around t1, one at a time, in the first format.
     #[arg(long)]
     pub(crate) scaling: bool,
-    /// Time products with weights in 8 and 4 bits, and nothing else: of one row beside reading codes and scales
-    /// once, of many beside the FP32 product.
+    /// Time products with weights in 8 and 4 bits on the CPU or a device, and nothing else: of one row beside
+    /// reading codes and scales once, of many beside the FP32 product.
     #[arg(long, conflicts_with_all = ["what", "scaling", "launches", "precision", "set"])]
     pub(crate) kernels: bool,
     /// Compare a device with the CPU, and measure nothing.

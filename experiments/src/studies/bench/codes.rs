@@ -1,6 +1,12 @@
-//! How fast weights in 8 and 4 bits are multiplied on the CPU, beside what memory and the FP32 product allow.
+//! How fast weights in 8 and 4 bits are multiplied, beside what memory and the FP32 product allow.
 
-use kernels::{CodeBits, Codes, Matrix, codes_product, matmul, sum_of_words};
+use crate::backend::{Device, Work, unless_a_device_fails};
+use crate::error::TrainError;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData};
+use kernels::{
+    CodeBits, Codes, DeviceCodes, Kernels, Matrix, bus, codes_product, matmul, sum_of_words,
+};
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,7 +29,7 @@ const SHARINGS: [(&str, Option<usize>); 4] = [
     ("group-32", Some(32)),
 ];
 
-/// The first sharings, which products of many rows are timed with: these decode a slab once, whatever shares a scale.
+/// The first sharings, which products of many rows are timed with as well.
 const MATRIX_SHARINGS: usize = 2;
 
 /// One kernel beside what bounds it: median over rounds in which both were timed.
@@ -57,8 +63,28 @@ impl CodesTimed {
     }
 }
 
-/// Times every kernel for at least so many seconds; `on_row` is told of each.
-pub fn time_codes(seconds: f64, on_row: &mut dyn FnMut(&CodesTimed)) -> Vec<CodesTimed> {
+/// Seconds of the product and of what bounds it, round by round.
+type Rounds = Vec<[f64; 2]>;
+
+/// Times every kernel of a device for at least so many seconds; `on_row` is told of each. On a GPU a time has a launch and a wait
+/// in it.
+pub fn time_codes(
+    device: Device,
+    seconds: f64,
+    on_row: &mut dyn FnMut(&CodesTimed),
+) -> Result<Vec<CodesTimed>, TrainError> {
+    if device == Device::CPU {
+        return Ok(every_kernel(on_row, |rows, weight| {
+            time_here(rows, weight, seconds)
+        }));
+    }
+    unless_a_device_fails(|| device.run(OnDevice { seconds, on_row }))?
+}
+
+fn every_kernel(
+    on_row: &mut dyn FnMut(&CodesTimed),
+    time: impl Fn(usize, &Codes) -> Rounds,
+) -> Vec<CodesTimed> {
     let mut all = Vec::new();
     let vector = (1, [WIDTH, WIDTH], &SHARINGS[..]);
     let matrix = (ROWS, [SIDE, SIDE], &SHARINGS[..MATRIX_SHARINGS]);
@@ -78,7 +104,7 @@ pub fn time_codes(seconds: f64, on_row: &mut dyn FnMut(&CodesTimed)) -> Vec<Code
                     scales: &scales,
                     zeros: None,
                 };
-                let rounds = time(rows, &weight, seconds);
+                let rounds = time(rows, &weight);
                 let timed = told((bits, sharing, rows), &weight, &rounds);
                 on_row(&timed);
                 all.push(timed);
@@ -88,10 +114,16 @@ pub fn time_codes(seconds: f64, on_row: &mut dyn FnMut(&CodesTimed)) -> Vec<Code
     all
 }
 
-/// Seconds of the product and of what bounds it, round by round.
-fn time(rows: usize, weight: &Codes, seconds: f64) -> Vec<[f64; 2]> {
+/// Rows of activations.
+fn activations(rows: usize, weight: &Codes) -> Vec<f32> {
+    (0..rows * weight.shape[1])
+        .map(|i| (i as f32 * 0.7).sin())
+        .collect()
+}
+
+fn time_here(rows: usize, weight: &Codes, seconds: f64) -> Rounds {
     let [outputs, inputs] = weight.shape;
-    let x: Vec<f32> = (0..rows * inputs).map(|i| (i as f32 * 0.7).sin()).collect();
+    let x = activations(rows, weight);
     let mut out = vec![0.0; rows * outputs];
     let mut decoded = vec![0.0; if rows > 1 { outputs * inputs } else { 0 }];
     weight.decode(0, &mut decoded);
@@ -112,6 +144,62 @@ fn time(rows: usize, weight: &Codes, seconds: f64) -> Vec<[f64; 2]> {
         rounds.push([product, bound]);
     }
     rounds
+}
+
+/// The same on a device.
+struct OnDevice<'a> {
+    seconds: f64,
+    on_row: &'a mut dyn FnMut(&CodesTimed),
+}
+
+impl Work for OnDevice<'_> {
+    type Output = Vec<CodesTimed>;
+
+    fn run<B>(self, device: &B::Device) -> Result<Self::Output, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let seconds = self.seconds;
+        Ok(every_kernel(self.on_row, |rows, weight| {
+            time_there::<B::InnerBackend>(rows, weight, seconds, device)
+        }))
+    }
+}
+
+/// What bounds one row is a sum over FP32 numbers of as many bytes.
+fn time_there<B: Kernels>(rows: usize, weight: &Codes, seconds: f64, device: &B::Device) -> Rounds {
+    let [outputs, inputs] = weight.shape;
+    let codes = DeviceCodes::<B>::send(weight, device);
+    let x: Tensor<B, 2> = bus::send(activations(rows, weight), [rows, inputs], device);
+    let decoded = (rows > 1).then(|| {
+        let mut decoded = vec![0.0; outputs * inputs];
+        weight.decode(0, &mut decoded);
+        bus::send::<B, 2>(decoded, [outputs, inputs], device).transpose()
+    });
+    let words = bytes(weight) as usize / size_of::<f32>();
+    let words = Tensor::<B, 1>::from_data(TensorData::new(vec![1.0_f32; words], [words]), device);
+    let product = || drop(bus::read(codes.product(x.clone()).slice([0..1, 0..1])));
+    let bound = || match &decoded {
+        Some(decoded) => drop(bus::read(
+            x.clone().matmul(decoded.clone()).slice([0..1, 0..1]),
+        )),
+        None => drop(bus::read(words.clone().sum())),
+    };
+    // Kernels are compiled when they are first launched.
+    product();
+    bound();
+    let mut rounds = Vec::new();
+    let began = Instant::now();
+    while rounds.len() < ROUNDS || began.elapsed().as_secs_f64() < seconds {
+        rounds.push([of(product), of(bound)]);
+    }
+    rounds
+}
+
+/// Of codes and scales in FP32.
+fn bytes(weight: &Codes) -> u64 {
+    (weight.packed.len() + size_of_val(weight.scales)) as u64
 }
 
 fn of(work: impl FnOnce()) -> f64 {
@@ -140,7 +228,7 @@ fn told(
         sharing,
         rows,
         shape: weight.shape,
-        bytes: (weight.packed.len() + size_of_val(weight.scales)) as u64,
+        bytes: bytes(weight),
         seconds: median(&|round| round[0])[1],
         bound_seconds: median(&|round| round[1])[1],
         share,

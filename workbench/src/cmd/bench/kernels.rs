@@ -5,7 +5,6 @@ use crate::console::{self, say};
 use crate::failure::Failure;
 use experiments::Device;
 use experiments::bench::{CodesTimed, device_name, time_codes};
-use experiments_config::DeviceKey;
 use serde::Serialize;
 use std::process::ExitCode;
 use words::{Table, decimal};
@@ -21,23 +20,19 @@ struct Document<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if arguments.device != DeviceKey::Cpu {
-        return Err(Failure::usage(
-            "`--kernels` times the CPU's products; on a device `workbench bench` compares them with the CPU's",
-        ));
-    }
     super::super::threads(arguments.threads);
-    let timed = time_codes(arguments.seconds, &mut |row| {
+    let device = Device::select(arguments.device)?;
+    let timed = time_codes(device, arguments.seconds, &mut |row| {
         say(&format!(
             "{} bits, {}, {} rows",
             row.bits, row.sharing, row.rows
         ));
-    });
+    })?;
     console::print(&text(&timed))?;
     if let Some(file) = &arguments.result {
         let document = Document {
             program_version: env!("CARGO_PKG_VERSION"),
-            device: device_name(Device::CPU),
+            device: device_name(device),
             instruction_set: experiments::bench::instruction_set(),
             threads: rayon::current_num_threads(),
             kernels: &timed,
@@ -83,7 +78,7 @@ fn text(timed: &[CodesTimed]) -> String {
     }
     format!(
         "weights in 8 and 4 bits; medians of rounds in which product and bound were timed in turn\n\n{}\n\
-         The bound of one row is reading codes and scales once, that of many the FP32 product of this program.\n",
+         The bound of one row is reading codes and scales once, that of many the FP32 product of this program; on a device a time has a launch and a wait in it.\n",
         table.render(2)
     )
 }
