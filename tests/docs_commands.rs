@@ -16,6 +16,9 @@ use support::studio::{shell, succeed};
 const ONLY_PARSED: &[(&str, &str)] = &[
     ("train t0", "trains on texts that are downloaded"),
     ("train t-deep", "trains on texts that are downloaded"),
+    ("train t2", "trains on texts that are downloaded"),
+    ("quantize w1024", "reads a run of 162 million parameters"),
+    ("generate w1024", "reads a run of 162 million parameters"),
     ("train my-proxy.toml", "trains on texts that are downloaded"),
     ("train watched.toml", "trains on texts that are downloaded"),
     ("sweep run", "trains on texts that are downloaded"),
