@@ -11,7 +11,7 @@ fmt:
     ruff format
     ruff check --fix
 
-# What CI checks before it tests.
+# Lints of the default build; CI has those of all features, too.
 lint:
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets -- -D warnings
