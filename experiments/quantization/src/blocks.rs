@@ -38,14 +38,7 @@ impl Blocks {
         ranks: usize,
         bits: Bits,
     ) -> Result<Self, QuantizeError> {
-        let refuse = |problem: String| {
-            Err(QuantizeError::Shape {
-                matrix: matrix.to_owned(),
-                rows,
-                columns,
-                problem,
-            })
-        };
+        let refuse = |problem: String| Err(QuantizeError::shape(matrix, [rows, columns], problem));
         if rows == 0 || columns == 0 {
             return refuse("expected at least one element".to_owned());
         }
@@ -88,11 +81,9 @@ impl Blocks {
             (count > 0 && blocks > 0 && count.is_multiple_of(blocks)).then(|| count / blocks)
         };
         let size = divides(rows, grid[0]).zip(divides(columns, grid[1]));
-        let (height, width) = size.ok_or_else(|| QuantizeError::Shape {
-            matrix: matrix.to_owned(),
-            rows,
-            columns,
-            problem: format!("does not divide into {} × {} blocks", grid[0], grid[1]),
+        let (height, width) = size.ok_or_else(|| {
+            let problem = format!("does not divide into {} × {} blocks", grid[0], grid[1]);
+            QuantizeError::shape(matrix, [rows, columns], problem)
         })?;
         Ok(Self {
             columns,

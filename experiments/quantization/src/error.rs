@@ -51,6 +51,22 @@ pub enum QuantizeError {
     },
 }
 
+impl QuantizeError {
+    /// A shape, rows and columns, that cannot be divided as was asked.
+    pub(crate) fn shape(
+        matrix: &str,
+        [rows, columns]: [usize; 2],
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::Shape {
+            matrix: matrix.to_owned(),
+            rows,
+            columns,
+            problem: problem.into(),
+        }
+    }
+}
+
 /// Why the weights of a file cannot be measured; each error names the file and, where there is one, the tensor.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {

@@ -95,14 +95,7 @@ impl Parts<'_> {
 
     fn blocks(&self, matrix: &str) -> Result<Blocks, QuantizeError> {
         let ([rows, columns], [down, across]) = (self.shape, self.grid);
-        let refuse = |problem: String| {
-            Err(QuantizeError::Shape {
-                matrix: matrix.to_owned(),
-                rows,
-                columns,
-                problem,
-            })
-        };
+        let refuse = |problem: String| Err(QuantizeError::shape(matrix, self.shape, problem));
         let blocks = Blocks::of_grid(matrix, self.shape, self.grid)?;
         let per_byte = self.bits.codes_per_byte();
         if self.packed.len() * per_byte != rows * columns || !columns.is_multiple_of(per_byte) {

@@ -14,12 +14,14 @@ pub enum MonitorError {
         inside: Vec<PathBuf>,
     },
     /// Of several directories two are the same, or one lies in the other.
-    #[error("`{}` {}", path.display(), within(path, other))]
+    #[error("`{}` {}", path.display(), within(path, other, *is_same))]
     Within {
         /// The directory.
         path: PathBuf,
         /// The one that it lies in.
         other: PathBuf,
+        /// Whether it is that one.
+        is_same: bool,
     },
     /// The sweep cannot be read.
     #[error(transparent)]
@@ -75,9 +77,8 @@ fn what(path: &Path, inside: &[PathBuf]) -> String {
     }
 }
 
-fn within(path: &Path, other: &Path) -> String {
-    let full = |path: &Path| path.canonicalize().ok();
-    let other = match full(path) == full(other) {
+fn within(path: &Path, other: &Path, is_same: bool) -> String {
+    let other = match is_same {
         true if path == other => return "is there twice; give it once".to_owned(),
         true => format!("is the same directory as `{}`", other.display()),
         false => format!("lies in `{}`", other.display()),

@@ -104,6 +104,7 @@ fn apart(paths: &[&Path]) -> Result<(), MonitorError> {
                 return Err(MonitorError::Within {
                     path: paths[at].to_path_buf(),
                     other: paths[other].to_path_buf(),
+                    is_same: path == outer,
                 });
             }
         }
